@@ -1,0 +1,1 @@
+"""Sigma rules on columns: load, plan, match, explain."""

@@ -1,0 +1,1 @@
+"""Adds what we know to events: same rows, more columns."""

@@ -1,0 +1,1 @@
+"""Luytre: log analytics for security operations."""

@@ -1,0 +1,1 @@
+"""The ground floor: types, time, errors, configuration, databases."""

@@ -1,0 +1,97 @@
+"""The one thing that flows through the house: a batch of events of one kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import polars as pl
+
+
+class TopicPartition(NamedTuple):
+    """A place in the log."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogSource:
+    """What Sigma calls a log source: the triple that decides which rules apply.
+
+    Source: Sigma specification 2.1, section "Log Source".
+    """
+
+    product: str | None = None
+    category: str | None = None
+    service: str | None = None
+
+    def covers(self, other: LogSource) -> bool:
+        """Tell whether a rule written for this log source applies to events of ``other``.
+
+        A part that the rule leaves open (None) matches anything.
+        """
+        mine = (self.product, self.category, self.service)
+        theirs = (other.product, other.category, other.service)
+        return all(m is None or m == t for m, t in zip(mine, theirs, strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Events alike enough to share their columns and their rules.
+
+    ``name`` is the identity ("windows/security/4688", "linux/sshd"); two parts of one name are one.
+    ``logsources`` are all Sigma log sources these events belong to (Sysmon 12 belongs to several),
+    the most specific first. ``columns`` maps the names that the log itself and Sigma's rules use
+    to our columns ("CommandLine" -> "process.command_line"; two names may share one column, as
+    Image and NewProcessName do for Security 4688); a name it lacks is a column under its own name.
+    ``constants`` are columns whose cell is the same in every event of the part ("EventID": "4688").
+    """
+
+    name: str
+    logsources: tuple[LogSource, ...]
+    columns: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+    def column(self, native: str) -> str:
+        """Return the column that holds the field which the log or a rule calls ``native``."""
+        return self.columns.get(native, native)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Part) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events of one part, what could not be read, and how far they reach in the log.
+
+    ``events`` has one row per event, flat ECS names as columns ("source.ip"), the columns of
+    ``luytre.core.ecs.ENVELOPE`` always, and otherwise only String cells in the encoding of
+    ``luytre.core.cells``. ``rejects`` has the columns of ``luytre.core.ecs.REJECTS``.
+    ``offsets`` is the next offset to read, so committing it means "all of this is stored".
+    """
+
+    part: Part
+    events: pl.DataFrame
+    rejects: pl.DataFrame
+    offsets: Mapping[TopicPartition, int]
+
+    @property
+    def logsource(self) -> LogSource:
+        """The most specific Sigma log source of these events."""
+        return self.part.logsources[0]
+
+    def with_events(self, events: pl.DataFrame) -> Batch:
+        """Return the same batch carrying other events; the offsets never change on the way."""
+        return replace(self, events=events)
+
+
+Stage = Callable[[Batch], Batch]
+"""Anything that takes a batch and gives one back: an enricher, a mapping."""
+
+Needed = Callable[[Part], frozenset[str]]
+"""Which columns of a part somebody will read: the rules, the enrichment, the archive."""

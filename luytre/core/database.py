@@ -1,0 +1,88 @@
+"""Every local database: opened, migrated, and changed in one durable way.
+
+apsw ships a current SQLite; the machine's own is often inside the range (3.7.0 to 3.51.2) whose WAL
+can be corrupted by two connections. WAL with synchronous=FULL: a commit that returned is on disk.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import apsw
+
+from luytre.core.errors import NeighbourError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+Connection = apsw.Connection
+DatabaseError = apsw.Error
+SQLITE_MIN = 3_051_003
+BUSY_TIMEOUT_MS = 30_000
+
+
+def open_database(
+    path: Path, migrations: Sequence[str] = (), *, read_only: bool = False
+) -> apsw.Connection:
+    """Return a connection to ``path`` with every migration applied.
+
+    ``migrations`` are scripts in order; ``user_version`` remembers how many ran, and each runs in
+    one transaction, safe under concurrent starts. Raises ``NeighbourError`` on a SQLite with the
+    WAL-reset bug, a database from a newer version of the program, or one that cannot be opened.
+    """
+    if apsw.SQLITE_VERSION_NUMBER < SQLITE_MIN:
+        raise NeighbourError(
+            f"SQLite {apsw.sqlite_lib_version()} can corrupt its WAL: install apsw 3.53 or newer"
+        )
+    try:
+        return _open(path, migrations, read_only=read_only)
+    except apsw.Error as error:
+        raise NeighbourError(f"{path}: {error}") from error
+
+
+def _open(path: Path, migrations: Sequence[str], *, read_only: bool) -> apsw.Connection:
+    if read_only:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        connection.pragma("query_only", True)  # noqa: FBT003 - apsw's own signature
+        return connection
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("foreign_keys", True)  # noqa: FBT003
+    _migrate(path, connection, migrations)
+    return connection
+
+
+def _migrate(path: Path, connection: apsw.Connection, migrations: Sequence[str]) -> None:
+    if connection.pragma("user_version") == len(migrations):
+        return
+    with transaction(connection):
+        done = int(str(connection.pragma("user_version")))
+        if done > len(migrations):
+            raise NeighbourError(
+                f"{path} was written by a newer Luytre: install that version again"
+            )
+        for script in migrations[done:]:
+            connection.execute(script)
+        connection.pragma("user_version", len(migrations))
+
+
+@contextmanager
+def transaction(connection: apsw.Connection) -> Iterator[apsw.Connection]:
+    """Run the body in one transaction that takes the write lock at once.
+
+    BEGIN IMMEDIATE, because a reader that becomes a writer late may fail with SQLITE_BUSY at once.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

@@ -1,0 +1,1 @@
+"""A province that emits realistic logs with labelled attacks."""

@@ -1,0 +1,1 @@
+"""Response playbooks in YAML."""
