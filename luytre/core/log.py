@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def configure_logs(*, level: str = "info", json: bool | None = None) -> None:
     """Set up logging for this process; ``json`` None means: JSON unless on a terminal."""
+    console = structlog.dev.ConsoleRenderer(colors=False)
     as_json = not sys.stderr.isatty() if json is None else json
     (
         structlog.processors.JSONRenderer()
@@ -49,8 +50,8 @@ def escape_controls(text: str) -> str:
 def _escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     # A traceback is ours and has line ends of its own.
     return {
-        k: escape_controls(v) if isinstance(v, str) and k != "exception" else v
-        for k, v in event.items()
+        key: escape_controls(value) if isinstance(value, str) and key != "exception" else value
+        for key, value in event.items()
     }
 
 
