@@ -3,7 +3,7 @@
     LuytreError
     ├── ConfigurationError      stops the start: all faults, each with file:line and remedy
     ├── NeighbourError          a disk, broker, or node that its adapter gave up on: the process ends
-    │   └── Fenced              another member owns the partition now: drop the batch, no commit
+    │   └── Fenced              another member owns the partition now: drop the batch
     └── Refused                 a command asks for what is not allowed or does not exist
 
 Bad data is none of these: it is a reject with a reason (``Batch.rejects``). A bad rule is a

@@ -20,11 +20,6 @@ def configure_logs(*, level: str = "info", json: bool | None = None) -> None:
     """Set up logging for this process; ``json`` None means: JSON unless on a terminal."""
     console = structlog.dev.ConsoleRenderer(colors=False)
     as_json = not sys.stderr.isatty() if json is None else json
-    (
-        structlog.processors.JSONRenderer()
-        if as_json
-        else structlog.dev.ConsoleRenderer(colors=False)
-    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
