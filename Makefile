@@ -1,0 +1,56 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`. Both set up what they need.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench prove lock docs clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+.venv/.run: locks/run.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing what Luytre runs on (hash-checked, into .venv)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/run.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: .venv/.run locks/dev.txt
+	@echo "installing what its developers use (hash-checked, into .venv)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.txt
+	@touch $@
+
+setup: .venv/.dev ## Install everything into .venv
+
+demo: .venv/.run ## Play ten minutes of a province with five attacks, and find them
+	@$(BIN)/luytre demo
+
+test: .venv/.dev ## Run the tests
+	@$(BIN)/pytest -n auto --dist loadgroup
+
+check: .venv/.dev ## Lint, types, import contracts, rules, documentation
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sigma check --fail-on-error --fail-on-issues -x attacktag -x d3_fendtag detections/rules
+	$(BIN)/python -m tests.reference --check
+
+docs: .venv/.dev ## Write anew the reference pages that are made from the code
+	$(BIN)/python -m tests.reference
+
+bench: .venv/.dev ## Measure decode, map, match and the whole; writes docs/performance.md
+	$(BIN)/python -m benchmarks.spine
+
+prove: .venv/.dev ## Run every proof in full (hours, resumable); writes docs/evidence/
+	$(BIN)/python -m tests.proofs
+
+lock: .venv/.dev ## Resolve the dependencies anew (needs uv: pip install uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q \
+		pyproject.toml --group build -o locks/run.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q \
+		pyproject.toml --group build --group dev -c locks/run.txt -o locks/dev.txt
+
+clean: ## Remove what the commands above made
+	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,5 @@
+"""``python -m luytre``."""
+
+from luytre.cli.main import main
+
+main()

@@ -1,0 +1,84 @@
+"""`luytre run` and the loops it starts: ship, detect, index, upkeep."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from luytre.cli.output import console
+from luytre.cli.settings import ConfigOption, read_config
+from luytre.core.clock import SystemClock
+from luytre.processor import build
+from luytre.processor.supervise import Stopped, Supervisor
+
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=256, help="Detect processes; the configuration's by default.")
+]
+WithParent = Annotated[
+    bool, typer.Option("--with-parent", hidden=True, help="Stop when standard input ends.")
+]
+
+
+def run(
+    config: ConfigOption = None,
+    workers: Workers = None,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check the configuration, print the plan, and stop.")
+    ] = False,
+) -> None:
+    """Run everything on this machine: the shipper, detect, index, upkeep."""
+    settings = read_config(config)
+    commands = build.commands(settings, config, workers or settings.workers)
+    for line in build.check(settings):
+        console().print(line, markup=False)
+    if check:
+        for name, command in commands.items():
+            console().print(f"{name}: luytre {' '.join(command)}", markup=False)
+        return
+    Supervisor(commands, SystemClock()).run(Stopped())
+
+
+def ship(
+    config: ConfigOption = None,
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="Send what is there now, then stop.")
+    ] = False,
+    with_parent: WithParent = False,
+) -> None:
+    """Follow files and listen, and put what arrives durably into the log."""
+    settings = read_config(config)
+    if once:
+        console().print(f"{build.ship_once(settings)} events sent", markup=False)
+        return
+    build.ship(settings, Stopped(with_parent=with_parent))
+
+
+def detect(
+    config: ConfigOption = None,
+    worker: Annotated[int, typer.Option(min=0, help="This worker's number on this machine.")] = 0,
+    *,
+    with_parent: WithParent = False,
+) -> None:
+    """Turn messages into events, match them against the rules, archive them."""
+    build.detect(read_config(config), worker, Stopped(with_parent=with_parent))
+
+
+def index(config: ConfigOption = None, *, with_parent: WithParent = False) -> None:
+    """Put alerts into the store."""
+    build.index(read_config(config), Stopped(with_parent=with_parent))
+
+
+def upkeep(
+    config: ConfigOption = None,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Do it now, then stop.")] = False,
+    with_parent: WithParent = False,
+) -> None:
+    """Apply retention to the log, the alerts and the archive, and compact the archive."""
+    settings = read_config(config)
+    build.upkeep(settings, Stopped(with_parent=with_parent), once=once)
+
+

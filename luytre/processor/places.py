@@ -1,0 +1,48 @@
+"""Where everything durable lies below the data folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders and files of one installation. Nothing outside ``root`` is ever written."""
+
+    root: Path
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log"
+
+    @property
+    def shipper(self) -> Path:
+        return self.root / "shipper"
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "ledger.sqlite"
+
+    @property
+    def alerts(self) -> Path:
+        return self.root / "alerts.sqlite"
+
+    @property
+    def archive(self) -> Path:
+        return self.root / "archive"
+
+    @property
+    def rules(self) -> Path:
+        """Installed rule sets."""
+        return self.root / "rules"
+
+    @property
+    def plans(self) -> Path:
+        """Compiled rules: a cache, safe to delete."""
+        return self.root / "cache" / "plans"
+
+    @property
+    def enrichment(self) -> Path:
+        """What enrichment remembers, per worker: two workers must not share first-seen state."""
+        return self.root / "enrichment"

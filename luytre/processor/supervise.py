@@ -1,0 +1,117 @@
+"""The supervisor: one process for each part of the pipeline, restarted when it dies.
+
+Children read their standard input to its end and then stop, so that they never outlive the
+supervisor, however it died.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from luytre.core.log import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from luytre.core.clock import Clock
+
+DRAIN_S = 30.0
+RESTART_FIRST_S, RESTART_MAX_S = 0.5, 30.0
+STEADY_S = 60.0
+
+log = get_logger("supervisor")
+
+
+@dataclass(slots=True)
+class Child:
+    """One process, and how long to wait before it is started again."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started_s: float = 0.0
+    start_at_s: float = 0.0
+    wait_s: float = RESTART_FIRST_S
+    restarts: int = field(default=0)
+
+
+class Supervisor:
+    """Keeps children running until it is stopped, then lets them drain for ``DRAIN_S``."""
+
+    def __init__(self, commands: dict[str, Sequence[str]], clock: Clock) -> None:
+        self.children = [Child(name, command) for name, command in commands.items()]
+        self._clock = clock
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Start everything, restart what dies, stop everything. Configuration errors end it."""
+        try:
+            while not stopped():
+                for child in self.children:
+                    self._tend(child)
+                self._clock.sleep(0.1)
+        finally:
+            self._stop()
+
+    def _tend(self, child: Child) -> None:
+        now_s = self._clock.monotonic_s()
+        if child.process is None:
+            if now_s >= child.start_at_s:
+                self._start(child, now_s)
+            return
+        code = child.process.poll()
+        if code is None:
+            return
+        child.process = None
+        child.restarts += 1
+        if now_s - child.started_s > STEADY_S:
+            child.wait_s = RESTART_FIRST_S
+        child.start_at_s = now_s + child.wait_s
+        log.error("process ended", name=child.name, code=code, again_in_s=child.wait_s)
+        child.wait_s = min(child.wait_s * 2, RESTART_MAX_S)
+
+    def _start(self, child: Child, now_s: float) -> None:
+        child.process = subprocess.Popen(  # noqa: S603 - our own program and arguments
+            [sys.executable, "-m", "luytre", *child.command],
+            stdin=subprocess.PIPE,
+        )
+        child.started_s = now_s
+        log.info("process started", name=child.name, pid=child.process.pid)
+
+    def _stop(self) -> None:
+        running = [child.process for child in self.children if child.process is not None]
+        for process in running:
+            process.terminate()
+        deadline_s = self._clock.monotonic_s() + DRAIN_S
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline_s - self._clock.monotonic_s()))
+            except subprocess.TimeoutExpired:
+                log.error("process did not drain in time", pid=process.pid)
+                process.kill()
+                process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+
+
+class Stopped:
+    """True once SIGTERM or SIGINT came, or (``with_parent``) once the parent process is gone."""
+
+    def __init__(self, *, with_parent: bool = False) -> None:
+        self._event = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._event.set())
+        if with_parent:
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while sys.stdin.buffer.read(4096):
+            continue
+        self._event.set()
+
+    def __call__(self) -> bool:
+        return self._event.is_set()
