@@ -52,6 +52,8 @@ def _open(path: Path, migrations: Sequence[str], *, read_only: bool) -> apsw.Con
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    # Must come before the first write, or a file could never shrink after its rows are deleted.
+    connection.pragma("auto_vacuum", "incremental")
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)  # noqa: FBT003
@@ -82,7 +84,9 @@ def transaction(connection: apsw.Connection) -> Iterator[apsw.Connection]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # SQLite itself may have rolled back on a full disk; a COMMIT that failed has not.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
