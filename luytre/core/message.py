@@ -35,6 +35,8 @@ class Message:
     * ``organization``, ``hint`` (log source as configured, or "auto"), ``host``, ``path``;
     * ``encoding``: "zstd" or ""; ``sha256``: of the payload before compression;
     * ``framing``: "lines" (events are lines, blank ones are none) or "one" (the payload is one).
+      Lines end with LF or CR LF, the last one may end without; a line whose ``bytes.strip()`` is
+      empty is blank. Sequence and position count the events, so both sides must agree on this.
     * ``reject``: present if the shipper already knows that this cannot be read: the reason.
     * ``replayed``: present on a reject that is tried again; its sequence was seen before.
     """
