@@ -57,8 +57,14 @@ def list_cell(items: Iterable[str]) -> str:
 
 
 def fold(text: str) -> str:
-    """Return text as conditions compare it when case does not count: for patterns and values."""
-    return text.lower()
+    """Return text as conditions compare it when case does not count: for patterns and values.
+
+    It holds that ``fold(a + b) == fold(a) + fold(b)``, so what a text contains, its fold contains.
+    """
+    # Only capital sigma lowers by its neighbours: to a final sigma at the end of a word.
+    return text.lower().replace(
+        "\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}"
+    )
 
 
 def is_list(value: str) -> bool:
