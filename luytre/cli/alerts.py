@@ -1,0 +1,185 @@
+"""`luytre alerts`: list, show, and search what was found."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from luytre.cli.output import console, level_text, print_json, table, text, time_text
+from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.core.alert import LEVELS, Alert, AlertQuery, Level
+from luytre.core.errors import Refused
+from luytre.core.organization import Scope
+from luytre.processor import build
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+app = typer.Typer(no_args_is_help=True, help="List, show, and search alerts.")
+
+OrganizationOption = Annotated[
+    list[str] | None, typer.Option("--organization", "-o", help="Only these organisations' alerts.")
+]
+LevelOption = Annotated[
+    list[str] | None, typer.Option("--level", "-l", help="Only these levels.")
+]
+TimeOption = datetime | None
+
+
+@app.command("list")
+def list_alerts(  # noqa: PLR0913 - one option each
+    config: ConfigOption = None,
+    organization: OrganizationOption = None,
+    level: LevelOption = None,
+    rule: Annotated[str, typer.Option(help="A rule's id, or words of its title.")] = "",
+    host: Annotated[str, typer.Option(help="A host's name.")] = "",
+    user: Annotated[str, typer.Option(help="A user's name.")] = "",
+    tag: Annotated[str, typer.Option(help="A tag, as attack.t1059.")] = "",
+    since: Annotated[TimeOption, typer.Option(help="From this time on (UTC).")] = None,
+    until: Annotated[TimeOption, typer.Option(help="Before this time (UTC).")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
+    offset: Annotated[int, typer.Option(min=0, help="After how many.")] = 0,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """List alerts, newest first."""
+    query = AlertQuery(
+        rule=rule,
+        levels=_levels(level),
+        host=host,
+        user=user,
+        tag=tag,
+        since=_utc(since),
+        until=_utc(until),
+        limit=limit,
+        offset=offset,
+    )
+    _show_many(config, query, organization, as_json=as_json)
+
+
+@app.command()
+def search(  # noqa: PLR0913 - one option each
+    words: Annotated[
+        list[str], typer.Argument(help="Words to find; marks and case do not count, đ is d.")
+    ],
+    config: ConfigOption = None,
+    organization: OrganizationOption = None,
+    level: LevelOption = None,
+    since: Annotated[TimeOption, typer.Option(help="From this time on (UTC).")] = None,
+    until: Annotated[TimeOption, typer.Option(help="Before this time (UTC).")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Search alerts by free text."""
+    query = AlertQuery(
+        text=" ".join(words),
+        levels=_levels(level),
+        since=_utc(since),
+        until=_utc(until),
+        limit=limit,
+    )
+    _show_many(config, query, organization, as_json=as_json)
+
+
+@app.command()
+def show(
+    alert: Annotated[str, typer.Argument(help="An alert's id, or its beginning.")],
+    config: ConfigOption = None,
+    organization: OrganizationOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one alert: why it fired, the event, and its original."""
+    settings = read_config(config)
+    store = build.alert_store(settings)
+    found = store.get(alert, _scope(organization))
+    store.close()
+    if found is None:
+        raise Refused(f"no alert, or more than one, begins with {alert}")
+    if as_json:
+        print_json(found)
+    else:
+        _show_one(found)
+
+
+def _show_many(
+    config: Path | None, query: AlertQuery, organization: list[str] | None, *, as_json: bool
+) -> None:
+    settings = read_config(config)
+    store = build.alert_store(settings)
+    scope = _scope(organization)
+    found = store.find(query, scope)
+    total = store.count(query, scope)
+    store.close()
+    if as_json:
+        for alert in found:
+            print_json(alert)
+        return
+    rows = [
+        (
+            text(alert.id[:10]),
+            text(time_text(alert.seen_at or alert.ingested_at)),
+            level_text(alert.rule.level),
+            text(alert.rule.title),
+            text(alert.organization_id),
+            text(alert.event.get("host.name", "")),
+            text(alert.event.get("user.name", "")),
+        )
+        for alert in found
+    ]
+    if not rows:
+        console().print("No alerts. `luytre ledger` shows what has arrived.")
+        return
+    columns = ["id", "time", "level", "rule", "organisation", "host", "user"]
+    console().print(table("", columns, rows))
+    console().print(f"{len(rows)} of {total}; `luytre alerts show ID` explains one")
+
+
+def _show_one(alert: Alert) -> None:
+    out = console()
+    out.print(text(f"{alert.rule.title}  [{alert.rule.level}]", "bold"))
+    facts = [
+        ("id", alert.id),
+        ("rule", f"{alert.rule.id} ({alert.rule.status or 'no status'})"),
+        ("author", alert.rule.author),
+        ("licence", alert.rule.licence),
+        ("organisation", alert.organization_id),
+        ("event time", time_text(alert.seen_at)),
+        ("received", time_text(alert.ingested_at)),
+        ("detected", time_text(alert.detected_at)),
+        ("log source", alert.part),
+        ("tags", ", ".join(alert.rule.tags)),
+        ("judged with", ", ".join(f"{k} {v[:12]}" for k, v in alert.versions.items())),
+    ]
+    out.print(table("", ["", ""], [(text(k), text(v)) for k, v in facts if v]))
+    out.print(text(alert.rule.description))
+    reasons = [
+        (text(r.selection), text(r.field or "(keyword)"), text(r.operation), text(r.pattern), text(r.value))
+        for r in alert.reasons
+    ]
+    out.print(table("\nWhy it fired", ["selection", "field", "", "pattern", "value"], reasons))
+    event: Sequence[tuple[str, str]] = sorted(alert.event.items())
+    out.print(table("\nEvent", ["field", "value"], [(text(k), text(v)) for k, v in event]))
+    out.print("\nOriginal")
+    out.print(text(alert.original.decode(errors="backslashreplace")))
+    if alert.rule.false_positives:
+        out.print(text("\nKnown false positives: " + "; ".join(alert.rule.false_positives)))
+
+
+def _levels(names: list[str] | None) -> tuple[Level, ...]:
+    unknown = [name for name in names or [] if name not in LEVELS]
+    if unknown:
+        raise Refused(f"{', '.join(unknown)}: levels are {', '.join(LEVELS)}")
+    return tuple(level for level in LEVELS if level in (names or []))
+
+
+def _scope(organizations: list[str] | None) -> Scope:
+    return Scope.only(*organizations) if organizations else Scope.everything()
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

@@ -1,0 +1,82 @@
+"""`luytre archive`: count and read the events that were kept."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from luytre.cli.output import console, print_json, table, text
+from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.core.organization import Scope
+from luytre.processor import build
+
+app = typer.Typer(no_args_is_help=True, help="Count, read, and check the archive of all events.")
+
+OrganizationOption = Annotated[
+    list[str] | None, typer.Option("--organization", "-o", help="Only these organisations' events.")
+]
+TimeOption = Annotated[datetime | None, typer.Option(help="Received in this span (UTC).")]
+
+
+@app.command()
+def count(config: ConfigOption = None, organization: OrganizationOption = None) -> None:
+    """Print how many events the archive shows."""
+    found = build.archive(read_config(config))
+    console().print(str(found.count(_scope(organization))))
+
+
+@app.command()
+def read(
+    config: ConfigOption = None,
+    organization: OrganizationOption = None,
+    since: TimeOption = None,
+    until: TimeOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Print events, oldest first."""
+    frame = (
+        build.archive(read_config(config))
+        .scan(since=_utc(since), until=_utc(until), scope=_scope(organization))
+        .sort("event.ingested", "luytre.stream", "luytre.sequence")
+        .head(limit)
+        .collect()
+    )
+    if as_json:
+        for row in frame.iter_rows(named=True):
+            print_json({key: value for key, value in row.items() if value is not None})
+        return
+    columns = ["@timestamp", "organization.id", "event.dataset", "host.name", "event.original"]
+    rows = [
+        tuple(text(_readable(row[column])) for column in columns)
+        for row in frame.select(columns).iter_rows(named=True)
+    ]
+    console().print(table("", columns, rows))
+
+
+@app.command()
+def check(config: ConfigOption = None) -> None:
+    """Say what is wrong with the archive's files, and the remedy. Exit code 1 if anything is."""
+    problems = build.archive(read_config(config)).check()
+    for problem in problems:
+        console().print(text(problem))
+    if problems:
+        raise typer.Exit(1)
+    console().print("The archive is sound.")
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")[:200]
+    return "" if value is None else str(value)
+
+
+def _scope(organizations: list[str] | None) -> Scope:
+    return Scope.only(*organizations) if organizations else Scope.everything()
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

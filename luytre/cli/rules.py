@@ -1,0 +1,129 @@
+"""`luytre rules`: check, list, test, explain, and install Sigma rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from luytre.cli.output import console, error_console, level_text, print_json, table, text
+from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.core.alert import LEVELS
+from luytre.core.errors import Refused
+from luytre.processor import content
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from luytre.core.errors import Fault
+
+app = typer.Typer(no_args_is_help=True, help="Check, list, test, explain, and install Sigma rules.")
+
+PathsArgument = Annotated[
+    list[Path] | None, typer.Argument(help="Rule files or folders; all configured ones if none.")
+]
+
+
+@app.command()
+def check(paths: PathsArgument = None, config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
+    """Check rules: every fault at once, each with file:line and remedy. Exit code 1 if any."""
+    checked = content.check(read_config(config), paths or [])
+    if as_json:
+        for fault in checked.faults:
+            print_json({"path": str(fault.path), "line": fault.line, "problem": fault.problem,
+                        "remedy": fault.remedy})  # fmt: skip
+    else:
+        _print_faults(checked.faults)
+        console().print(f"{len(checked.rules)} rules are good, {len(checked.faults)} faults")
+    if checked.faults:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_rules(
+    paths: PathsArgument = None, config: ConfigOption = None, *, as_json: JsonOption = False
+) -> None:
+    """List the rules that would run."""
+    found = content.check(read_config(config), paths or [])
+    if as_json:
+        for rule in found.rules:
+            print_json(rule.card)
+        return
+    ordered = sorted(found.rules, key=lambda r: (-LEVELS.index(r.card.level), r.card.title))
+    rows = [
+        (
+            level_text(rule.card.level),
+            text(rule.card.title),
+            text("/".join(p or "*" for p in (rule.logsource.product, rule.logsource.category, rule.logsource.service))),
+            text(rule.card.id),
+        )
+        for rule in ordered
+    ]
+    console().print(table("", ["level", "title", "log source", "id"], rows))
+    console().print(f"{len(rows)} rules")
+
+
+@app.command("test")
+def test_rules(paths: PathsArgument = None, config: ConfigOption = None) -> None:
+    """Run the examples beside rules: each must match, or not match, as it says. Exit code 1 if not."""
+    findings, examples = content.test(read_config(config), paths or [])
+    for finding in findings:
+        error_console().print(text(str(finding)))
+    console().print(f"{examples} examples, {len(findings)} wrong")
+    if findings:
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    rule: Annotated[str, typer.Argument(help="A rule's id, the beginning of it, or its file.")],
+    event: Annotated[Path, typer.Argument(help="A file with events; the first is explained.")],
+    config: ConfigOption = None,
+    hint: Annotated[str, typer.Option("--log-source", help="What the file holds.")] = "auto",
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which parts of a rule hold for an event, which do not, and on which value."""
+    explained = content.explain(read_config(config), rule, event, hint)
+    if as_json:
+        print_json(explained)
+        return
+    out = console()
+    verdict = "matches" if explained.matched else "does not match"
+    out.print(text(f"{explained.title}: {verdict}", "bold green" if explained.matched else "bold"))
+    rows = [
+        (
+            text("yes" if step.held else "no", "green" if step.held else "red"),
+            text(step.selection),
+            text(step.field or "(keyword)"),
+            text(step.operation),
+            text(step.pattern),
+            text("(missing)" if step.value is None else step.value),
+        )
+        for step in explained.steps
+    ]
+    out.print(table("", ["held", "selection", "field", "", "pattern", "value"], rows))
+    out.print(text(f"condition: {explained.condition}"))
+
+
+@app.command()
+def install(
+    source: Annotated[Path, typer.Argument(help="A SigmaHQ release zip, or a folder of rules.")],
+    config: ConfigOption = None,
+) -> None:
+    """Install a rule set with its licence and authors. Bad rules are refused: exit code 5."""
+    if not source.exists():
+        raise Refused(f"{source} does not exist")
+    installed = content.install(read_config(config), source)
+    _print_faults(installed.faults)
+    console().print(
+        text(f"{installed.rules} rules installed in {installed.path}, {len(installed.faults)} refused")
+    )
+    if installed.faults:
+        raise typer.Exit(5)
+
+
+def _print_faults(faults: Sequence[Fault]) -> None:
+    for fault in faults:
+        error_console().print(text(str(fault)))

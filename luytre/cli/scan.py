@@ -1,0 +1,161 @@
+"""`luytre scan`: Sigma rules over files, once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ingest.shippers.files import discover, read_file, read_stream
+from luytre.cli.output import console, error_console, level_text, table, text, time_text
+from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.core.alert import LEVELS, Alert, encode_alert
+from luytre.core.clock import SystemClock
+from luytre.core.errors import Refused
+from luytre.processor import build
+from luytre.processor.scan import Scanned, Scanner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from luytre.core.config import Config
+    from luytre.core.message import Message
+
+SHOWN_MAX = 50
+INCOMPLETE = 5
+
+
+def scan(  # noqa: PLR0913 - one option each
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, folders, or patterns; - is standard input.")
+    ],
+    rules: Annotated[
+        list[Path] | None, typer.Option("--rules", "-r", help="More Sigma rules: files or folders.")
+    ] = None,
+    config: ConfigOption = None,
+    hint: Annotated[
+        str, typer.Option("--log-source", help="What the files hold: auto, or a log source's name.")
+    ] = "auto",
+    level: Annotated[
+        str, typer.Option(help="Show alerts of this level and above.")
+    ] = "informational",
+    limit: Annotated[int, typer.Option(min=1, help="Alerts shown in the table.")] = SHOWN_MAX,
+    *,
+    builtin: Annotated[
+        bool, typer.Option("--builtin/--no-builtin", help="Also run the rules that come with Luytre.")
+    ] = True,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Write what cannot be read to this NDJSON file.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run Sigma rules over files once. Exit code 5: some input was rejected or a rule refused."""
+    settings = read_config(config)
+    content = build.content(settings, extra=rules or [], builtin=builtin)
+    scanner = build.scanner(settings, content, SystemClock())
+    shown: list[Alert] = []
+    rejected = rejects.open("wb") if rejects else None
+    with _progress(quiet=as_json) as progress:
+        for found in scanner.run(_messages(paths, settings, hint, progress)):
+            alerts = [a for a in found.alerts if LEVELS.index(a.rule.level) >= _rank(level)]
+            if as_json:
+                sys.stdout.buffer.writelines(encode_alert(alert) + b"\n" for alert in alerts)
+            shown.extend(alerts)
+            shown.sort(key=lambda a: -LEVELS.index(a.rule.level))
+            del shown[limit:]
+            for frame in found.rejects if rejected else []:
+                rejected.writelines(msgspec.json.encode(row) + b"\n" for row in frame.to_dicts())
+    if rejected:
+        rejected.close()
+    if not as_json:
+        _summarise(shown, scanner)
+    for fault in content.faults:
+        error_console().print(text(f"rule refused: {fault}"))
+    if scanner.scanned.rejects or content.faults:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _rank(level: str) -> int:
+    if level not in LEVELS:
+        raise Refused(f"{level} is not a level; levels are {', '.join(LEVELS)}")
+    return [*LEVELS].index(level)  # type: ignore[arg-type]
+
+
+def _messages(
+    paths: Sequence[str], settings: Config, hint: str, progress: Progress
+) -> Iterator[Message]:
+    if list(paths) == ["-"]:
+        yield from read_stream(
+            sys.stdin.buffer,
+            settings.ship,
+            organization=settings.organization,
+            hint=hint,
+            shipper="scan",
+        )
+        return
+    files = discover(paths)
+    task = progress.add_task("reading", total=sum(path.stat().st_size for path in files))
+    for path in files:
+        progress.update(task, description=escape_name(path))
+        yield from read_file(
+            path,
+            settings.ship,
+            organization=settings.organization,
+            hint=hint,
+            shipper="scan",
+            progress=lambda count: progress.advance(task, count),
+        )
+
+
+def escape_name(path: Path) -> str:
+    """Return a file's name as one short line of plain text."""
+    return text(path.name).plain[-40:]
+
+
+def _progress(*, quiet: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=error_console(),
+        transient=True,
+        disable=quiet or not sys.stderr.isatty(),
+    )
+
+
+def _summarise(shown: Sequence[Alert], scanner: Scanner) -> None:
+    scanned: Scanned = scanner.scanned
+    out = console()
+    if shown:
+        rows = [
+            (
+                time_text(alert.seen_at),
+                level_text(alert.rule.level),
+                text(alert.rule.title),
+                text(alert.event.get("host.name", "")),
+                text(_why(alert)),
+            )
+            for alert in shown
+        ]
+        out.print(table("", ["time", "level", "rule", "host", "why"], rows))
+    counted = sorted(scanned.by_rule.items(), key=lambda i: (-LEVELS.index(i[0][1]), -i[1]))  # type: ignore[arg-type]
+    if scanned.alerts > len(shown):
+        rows = [(level_text(lvl), text(title), text(n)) for (title, lvl), n in counted]
+        out.print(table("", ["level", "rule", "alerts"], rows))
+    out.print(f"{scanned.events:,} events, {scanned.alerts:,} alerts, {scanned.rejects:,} rejects")
+    for reason, count in scanned.reasons.most_common(10):
+        out.print(text(f"  {count:,} x {reason}"[:200]))
+
+
+def _why(alert: Alert) -> str:
+    reason = next(iter(alert.reasons), None)
+    if reason is None:
+        return ""
+    return f"{reason.field or 'keyword'} {reason.operation} {reason.pattern}"[:120]
+
+

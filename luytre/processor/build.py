@@ -1,0 +1,261 @@
+"""From configuration to wired objects: the one place that knows every room."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import enrich
+from detections.install import installed_paths
+from detections.match import Engine
+from detections.plan_cache import load_or_build
+from ingest.dead_letter import reject_messages
+from ingest.embedded import EmbeddedLog
+from ingest.intake import Intake
+from ingest.ledger import Ledger, SeenSequences
+from ingest.shippers.ship import Shipper
+from luytre.core.clock import SystemClock
+from luytre.core.errors import NeighbourError, Refused
+from luytre.core.log import get_logger
+from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, REJECTS_TOPIC
+from luytre.core.metrics import RULES, serve_metrics
+from luytre.processor.detect import DetectSink
+from luytre.processor.index import IndexSink
+from luytre.processor.places import Places
+from luytre.processor.run import Loop
+from luytre.processor.scan import Scanner
+from luytre.processor.upkeep import Task, Upkeep
+from luytre.store.alerts import SqliteAlertStore
+from luytre.store.archive import Archive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from enrich import Enrichment
+    from luytre.core.batch import Part
+    from luytre.core.clock import Clock
+    from luytre.core.config import Config
+    from luytre.core.errors import Fault
+
+DETECT_GROUP, INDEX_GROUP = "detect", "index"
+MIB = 2**20
+
+log = get_logger("build")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The rules that run, and what was refused with its reason."""
+
+    engine: Engine
+    faults: tuple[Fault, ...]
+    rules: int
+
+
+def content(config: Config, *, extra: Sequence[Path] = (), builtin: bool = True) -> Content:
+    """Load, plan, and quarantine. Raises ``Refused`` if no valid rule is left."""
+    places = Places(config.data_dir)
+    paths = [*config.rules.paths, *installed_paths(places.rules), *extra]
+    loaded = load_or_build(
+        paths,
+        builtin=builtin and config.rules.builtin,
+        folder=places.plans,
+        disabled=config.rules.disabled,
+        levels=config.rules.levels,
+    )
+    if not loaded.plan.rules:
+        raise Refused("no valid rule is left: see `luytre rules check`")
+    engine = Engine(loaded.plan, SystemClock(), dict)
+    return Content(engine, loaded.faults, len(loaded.plan.rules))
+
+
+def open_log(config: Config) -> EmbeddedLog:
+    """Return the embedded log with its topics."""
+    opened = EmbeddedLog(Places(config.data_dir).log, config.log, SystemClock())
+    for topic in (EVENTS_TOPIC, ALERTS_TOPIC, REJECTS_TOPIC):
+        opened.topics().create(topic, config.log.partitions)
+    return opened
+
+
+def alert_store(config: Config) -> SqliteAlertStore:
+    """Return the alert store."""
+    return SqliteAlertStore(Places(config.data_dir).alerts)
+
+
+def ledger(config: Config) -> Ledger:
+    """Return the ledger."""
+    return Ledger(Places(config.data_dir).ledger)
+
+
+def archive(config: Config) -> Archive:
+    """Return the archive of all events."""
+    return Archive(Places(config.data_dir).archive)
+
+
+def scanner(config: Config, rules: Content, clock: Clock) -> Scanner:
+    """Return a scanner with the configuration's enrichment; it remembers nothing between runs."""
+    enrichment = enrich.build(config.enrich, Places(config.data_dir).enrichment / "scan", clock)
+    intake = Intake(_needed(rules.engine, enrichment, frozenset()))
+    return Scanner(intake, [enrichment], rules.engine, clock)
+
+
+def _needed(
+    engine: Engine, enrichment: Enrichment, archived: frozenset[str]
+) -> Callable[[Part], frozenset[str]]:
+    """Return what to decode. Columns that enrichment adds are never taken from a payload."""
+
+    def needed(part: Part) -> frozenset[str]:
+        return (engine.needed(part) | enrichment.needed | archived) - enrichment.columns
+
+    return needed
+
+
+def ship(config: Config, stopped: Callable[[], bool]) -> None:
+    """Run the shipper until stopped."""
+    with _alone(config, "shipper"), _metrics(config, 1):
+        _shipper(config).run(stopped)
+
+
+def ship_once(config: Config) -> int:
+    """Send everything that is there now; return how many events that were."""
+    with _alone(config, "shipper"):
+        return _shipper(config).pass_once()
+
+
+def _shipper(config: Config) -> Shipper:
+    return Shipper(
+        config.ship,
+        config.organization,
+        open_log(config).producer(),
+        Places(config.data_dir).shipper,
+        SystemClock(),
+    )
+
+
+def detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
+    """Run one detect worker until stopped."""
+    clock = SystemClock()
+    places = Places(config.data_dir)
+    opened = open_log(config)
+    rules = content(config)
+    enrichment = enrich.build(config.enrich, places.enrichment / f"worker-{worker}", clock)
+    rules.engine.versions = lambda: enrichment.versions
+    table = archive(config) if config.archive.enabled else None
+    seen = SeenSequences(ledger(config))
+    archived = table.archive_columns if table else frozenset()
+    sink = DetectSink(
+        intake=Intake(_needed(rules.engine, enrichment, archived), seen.admit),
+        stages=[enrichment],
+        matcher=rules.engine,
+        producer=opened.producer(),
+        reject_messages=reject_messages,
+        progress=seen,
+        archive=table,
+        checkpoint=enrichment.checkpoint,
+        clock=clock,
+        flush_bytes=config.archive.flush_mib * MIB,
+        flush_s=config.archive.flush_s,
+    )
+    _report(rules)
+    loop = Loop(sink)
+    with _metrics(config, 2 + worker):
+        loop.run(opened.consumer(DETECT_GROUP, EVENTS_TOPIC, loop.on_revoke), stopped)
+
+
+def _report(rules: Content) -> None:
+    RULES.labels("active").set(rules.rules)
+    RULES.labels("quarantined").set(len(rules.faults))
+    for fault in rules.faults:
+        log.error("rule quarantined", fault=str(fault))
+
+
+def index(config: Config, stopped: Callable[[], bool]) -> None:
+    """Run the index loop until stopped."""
+    loop = Loop(IndexSink(alert_store(config)))
+    with _metrics(config, 0):
+        loop.run(open_log(config).consumer(INDEX_GROUP, ALERTS_TOPIC, loop.on_revoke), stopped)
+
+
+def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:
+    """Apply retention and compact, now or until stopped."""
+    clock = SystemClock()
+    opened, store, table = open_log(config), alert_store(config), archive(config)
+    tasks: list[Task] = [
+        ("expire log", 60, opened.expire),
+        ("expire alerts", 3600, lambda: store.expire(config.alerts.retention_days, clock)),
+        ("expire archive", 3600, lambda: table.expire(config.archive.retention_days, clock)),
+        ("compact archive", 900, table.compact),
+        ("vacuum archive", 6 * 3600, table.vacuum),
+    ]
+    work = Upkeep(tasks, clock)
+    if once:
+        work.once()
+    else:
+        work.run(stopped)
+
+
+def commands(config: Config, path: Path | None, workers: int) -> dict[str, list[str]]:
+    """Return what the supervisor starts: a name and arguments for each process."""
+    shared = [*(["--config", str(path)] if path else []), "--with-parent"]
+    loops = {f"detect-{n}": ["detect", "--worker", str(n), *shared] for n in range(workers)}
+    return {
+        "ship": ["ship", *shared],
+        **loops,
+        "index": ["index", *shared],
+        "upkeep": ["upkeep", *shared],
+    }
+
+
+def check(config: Config) -> list[str]:
+    """Wire everything once, and say in lines what will run. Raises what would stop the start."""
+    rules = content(config)
+    clock = SystemClock()
+    enrichment = enrich.build(config.enrich, Places(config.data_dir).enrichment / "check", clock)
+    listeners = [f"{i.protocol} {i.listen}" for i in config.ship.syslog]
+    listeners += [f"http {i.listen}" for i in config.ship.http]
+    return [
+        f"data in {config.data_dir}",
+        f"{rules.rules} rules run, {len(rules.faults)} quarantined",
+        *(f"  quarantined: {fault}" for fault in rules.faults),
+        f"{sum(len(i.paths) for i in config.ship.files)} file patterns, {len(listeners)} listeners",
+        *(f"  {note}" for note in enrichment.notes),
+    ]
+
+
+@contextmanager
+def _alone(config: Config, role: str) -> Iterator[None]:
+    """Hold the machine's only place for ``role``; the kernel lets go when the process ends."""
+    config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = config.data_dir / f"{role}.lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    clock = SystemClock()
+    for _attempt in range(100):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            clock.sleep(0.1)
+    else:
+        os.close(handle)
+        raise NeighbourError(f"another {role} holds {path}: stop it first")
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _metrics(config: Config, process: int) -> Iterator[None]:
+    if not config.metrics.listen:
+        yield
+        return
+    host, _, port = config.metrics.listen.rpartition(":")
+    stop = serve_metrics(host, int(port) + process)
+    try:
+        yield
+    finally:
+        stop()

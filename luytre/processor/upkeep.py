@@ -1,0 +1,38 @@
+"""Retention and compaction: what keeps disks from filling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from luytre.core.log import get_logger
+
+if TYPE_CHECKING:
+    from luytre.core.clock import Clock
+
+Task = tuple[str, float, Callable[[], object]]
+"""A name, how often in seconds, and what to do."""
+
+log = get_logger("upkeep")
+
+
+class Upkeep:
+    """Does each task when it is due; an error ends the process: it is restarted."""
+
+    def __init__(self, tasks: Sequence[Task], clock: Clock) -> None:
+        self._tasks, self._clock = tasks, clock
+        self._due_s = {name: clock.monotonic_s() + every_s for name, every_s, _ in tasks}
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Run until stopped."""
+        while not stopped():
+            for name, every_s, do in self._tasks:
+                if self._clock.monotonic_s() >= self._due_s[name]:
+                    self._due_s[name] = self._clock.monotonic_s() + every_s
+                    log.info("done", task=name, result=str(do()))
+            self._clock.sleep(0.2)
+
+    def once(self) -> None:
+        """Do every task now."""
+        for name, _, do in self._tasks:
+            log.info("done", task=name, result=str(do()))
