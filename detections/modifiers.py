@@ -14,12 +14,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, ClassVar
 
 from sigma.exceptions import SigmaValueError
-from sigma.modifiers import (
-    SigmaCaseSensitiveModifier,
-    SigmaFieldReferenceModifier,
-    SigmaValueModifier,
-    modifier_mapping,
-)
+from sigma.modifiers import SigmaFieldReferenceModifier, SigmaValueModifier, modifier_mapping
 from sigma.types import SigmaCasedString, SigmaExpansion, SigmaFieldReference, SigmaString
 
 if TYPE_CHECKING:
@@ -81,15 +76,6 @@ class _Base64Offset(SigmaValueModifier[SigmaString, SigmaExpansion]):
         return encoded[self.start[shift] : self.end[(len(data) + shift) % 3]]
 
 
-class _Cased(
-    SigmaValueModifier[SigmaString | SigmaFieldReference, SigmaString | SigmaFieldReference]
-):
-    def modify(self, val: SigmaString | SigmaFieldReference) -> SigmaString | SigmaFieldReference:
-        if isinstance(val, SigmaFieldReference):
-            return CasedFieldReference(val.field, val.starts_with, val.ends_with)
-        return SigmaCasedString.from_sigma_string(val)
-
-
 class _FieldReference(SigmaFieldReferenceModifier):
     def modify(self, val: SigmaString) -> SigmaFieldReference:
         reference = super().modify(val)
@@ -97,9 +83,6 @@ class _FieldReference(SigmaFieldReferenceModifier):
             return CasedFieldReference(reference.field)
         return reference
 
-
-CASED = (_Cased, SigmaCaseSensitiveModifier)
-"""The modifiers after which case counts."""
 
 # pySigma looks modifiers up in this one dictionary and has no other way in.
 modifier_mapping.update(
@@ -110,7 +93,6 @@ modifier_mapping.update(
         "utf16": _Utf16Marked,
         "base64": _Base64,
         "base64offset": _Base64Offset,
-        "cased": _Cased,
         "fieldref": _FieldReference,
     }
 )
