@@ -27,9 +27,9 @@ class DiskFile:
     """One connection to one SQLite file; opened when first used, opened anew after every error.
 
     For one thread of one process: a child of a fork has to make its own. After an error the
-    connection is thrown away, because what a failed fdatasync left in a cache is unknown
-    (docs/decisions: never sync the same descriptor twice). Every method raises ``NeighbourError``
-    once the retries are used up; nothing of a failed ``write`` is then in the file.
+    connection is thrown away: a second fdatasync of a descriptor can succeed although the first
+    one's pages are lost. Every method raises ``NeighbourError`` once the retries are used up;
+    nothing of a failed ``write`` is then in the file.
     """
 
     def __init__(self, path: Path, migrations: Sequence[str], clock: Clock) -> None:

@@ -78,7 +78,8 @@ class Consumer(Protocol):
 
         Waits up to ``timeout_s`` for the first; ``bytes_max`` bounds the sum of the values, but
         one record is always returned, however large. Also joins the group and keeps the
-        membership alive: to be called at least every ``session_timeout_s``.
+        membership alive: to be called at least every ``session_timeout_s``. Raises ``Fenced``
+        when it was not and others took the partitions; the next poll joins the group anew.
         """
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
