@@ -1,0 +1,102 @@
+"""What is refused in a rule's conditions, with line: their grammar and the names they use."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from sigma.conditions import ConditionIdentifier, ConditionItem, ConditionSelector, SigmaCondition
+from sigma.rule.detection import EmptySigmaDetections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from luytre.core.errors import Fault
+    from luytre.core.yamlfile import Document, Place
+
+CONDITION_MAX = 4096
+NESTING_MAX = 60
+STARS_MAX = 3
+"""pySigma turns a name's stars into a backtracking regex: each multiplies its time by the name."""
+
+
+def condition_faults(document: Document) -> Iterator[Fault]:
+    """Yield the faults of the conditions of a document whose ``detection`` is a map."""
+    detection = document.data["detection"]
+    if "condition" not in detection or detection["condition"] in (None, [], ""):
+        yield document.fault(("detection",), "there is no condition", "add one: selection")
+        return
+    names = [name for name in detection if isinstance(name, str) and name != "condition"]
+    if not names:
+        yield document.fault(("detection",), "there is no search to put a condition on")
+    conditions = detection["condition"]
+    place: Place = ("detection", "condition")
+    if not isinstance(conditions, list):
+        yield from _condition(document, place, conditions, names)
+        return
+    for index, condition in enumerate(conditions):
+        yield from _condition(document, (*place, index), condition, names)
+
+
+def _condition(
+    document: Document, place: Place, text: Any, names: Sequence[str]
+) -> Iterator[Fault]:
+    if not isinstance(text, str):
+        yield document.fault(place, "the condition is not text")
+        return
+    if len(text) > CONDITION_MAX or text.count("(") + text.count("not") > NESTING_MAX:
+        problem = f"has over {CONDITION_MAX} characters or {NESTING_MAX} brackets and nots"
+        yield document.fault(place, f"the condition {problem}")
+        return
+    try:
+        tree = SigmaCondition(text, EmptySigmaDetections()).parse(postprocess=False)
+    except Exception as error:  # noqa: BLE001 - pySigma and pyparsing fail in many ways
+        yield document.fault(place, f"the condition is not Sigma: {error}")
+        return
+    for problem, remedy in _unresolved(tree, names):
+        yield document.fault(place, problem, remedy)
+
+
+def _unresolved(node: Any, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    match node:
+        case ConditionIdentifier():
+            if node.identifier not in names:
+                yield f'no search is called "{node.identifier}"', _close(node.identifier, names)
+        case ConditionSelector():
+            yield from _selector(node.pattern, names)
+        case ConditionItem():
+            for inner in node.args:
+                yield from _unresolved(inner, names)
+
+
+def _selector(pattern: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if pattern.count("*") > STARS_MAX:
+        yield f'"{pattern}" has more than {STARS_MAX} stars', ""
+    elif not any(_meets(pattern, name) for name in names):
+        yield f'no search meets "{pattern}"', _close(pattern.strip("*"), names)
+
+
+def _meets(pattern: str, name: str) -> bool:
+    """Tell whether ``1 of pattern`` means the search ``name``."""
+    if name.startswith("_") and not pattern.startswith("_"):
+        return False
+    if pattern == "them":
+        return True
+    first, *middle = pattern.split("*")
+    if not middle:
+        return name == pattern
+    *middle, last = middle
+    if not name.startswith(first):
+        return False
+    at = len(first)
+    for part in middle:
+        found = name.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return len(name) - at >= len(last) and name.endswith(last)
+
+
+def _close(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, 1, cutoff=0.5)
+    return f'did you mean "{close[0]}"?' if close else ""

@@ -1,0 +1,157 @@
+"""What is refused in a rule before pySigma reads it: limits, typing errors, what it would misread.
+
+pySigma stops at its first error, knows no lines, and takes without a word what it then ignores or
+expands without bound; so all that can be seen in the plain data is said here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any
+
+from detections.items import WrittenItem, searches, written_items
+from detections.modifiers import MODIFIERS
+from detections.regex import LENGTH_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from luytre.core.errors import Fault
+    from luytre.core.yamlfile import Document
+
+NAME_MAX = 128
+MODIFIERS_MAX = 8
+EXPANDED_MAX = 4 * 2**20
+TAXONOMIES = ("sigma", "ecs")
+"""The rules' names for fields that the parts of events know: Sigma's own, and our columns'."""
+
+_TIME = frozenset({"minute", "hour", "day", "week", "month", "year"})
+_ENCODERS = frozenset({"wide", "utf16le", "utf16be", "utf16", "base64", "base64offset"})
+_GROWTH = {"base64": 1.4, "base64offset": 4.1, "wide": 2, "utf16le": 2, "utf16be": 2, "utf16": 2}
+_DASH = re.compile(r"\B[-/]\b")  # pySigma's own pattern, as what it finds multiplies
+_DASHES = 5
+_EXACT_INT_MAX = 2**53
+_LATER = "comes with a later version"
+_QUOTE = "write it in quotes"
+
+
+def refusals(document: Document) -> list[Fault]:
+    """Return every fault that the plain data of a rule shows."""
+    data = document.data
+    if not isinstance(data, dict):
+        return [document.fault((), "is not a Sigma rule", "a rule is a map: title, logsource, ...")]
+    for kind in ("correlation", "filter", "action"):
+        if kind in data:
+            return [document.fault((kind,), f'a Sigma document with "{kind}" {_LATER}')]
+    faults = list(_header(document))
+    detection = data.get("detection")
+    if not isinstance(detection, dict):
+        where = "is not a map" if "detection" in data else "is missing"
+        return [*faults, document.fault(("detection",), f'"detection" {where}')]
+    faults += _names(document, detection)
+    items = [item for place, inner in searches(detection) for item in written_items(inner, place)]
+    for item in items:
+        faults += _key(document, item)
+        faults += _values(document, item)
+    if sum(map(_expanded, items)) > EXPANDED_MAX:
+        problem = f"the values expand to more than {EXPANDED_MAX} characters"
+        faults.append(document.fault(("detection",), problem, "use fewer or shorter values"))
+    return faults
+
+
+def _header(document: Document) -> Iterator[Fault]:
+    data = document.data
+    if not isinstance(data.get("id"), str | None):
+        yield document.fault(("id",), "the id is not text", "use a UUID in quotes")
+    if data.get("taxonomy", "sigma") not in TAXONOMIES:
+        yield document.fault(
+            ("taxonomy",),
+            f'the taxonomy "{data["taxonomy"]}" is not known',
+            f"use one of: {', '.join(TAXONOMIES)}",
+        )
+    if data.get("status") == "unsupported":
+        yield document.fault(("status",), 'the rule says of itself that it is "unsupported"')
+
+
+def _names(document: Document, detection: dict[Any, Any]) -> Iterator[Fault]:
+    for name in detection:
+        place = ("detection", name if isinstance(name, str | int) else str(name))
+        if not isinstance(name, str):
+            yield document.fault(place, f"the name {name!r} is not text", _QUOTE)
+        elif len(name) > NAME_MAX:
+            yield document.fault(place, f"the name is longer than {NAME_MAX} characters")
+        elif name.startswith("not"):
+            # pySigma's grammar reads "notes" as "not es".
+            yield document.fault(place, f'the name "{name}" starts with "not"', "rename it")
+        elif name == "timeframe":
+            yield document.fault(
+                place, '"timeframe" is no part of a rule since Sigma 2', "write a correlation"
+            )
+
+
+def _key(document: Document, item: WrittenItem) -> Iterator[Fault]:
+    if not isinstance(item.key, str | None):
+        yield document.fault(item.place, f"the field {item.key!r} is not text", _QUOTE)
+        return
+    modifiers = item.modifiers
+    for modifier in dict.fromkeys(modifiers):
+        if modifier not in MODIFIERS:
+            close = difflib.get_close_matches(modifier, MODIFIERS, 1)
+            remedy = f'did you mean "{close[0]}"?' if close else ""
+            yield document.fault(item.place, f'unknown modifier "{modifier[:NAME_MAX]}"', remedy)
+        elif modifier in _TIME:
+            yield document.fault(item.place, f'the modifier "{modifier}" {_LATER}')
+        if modifiers.count(modifier) > 1:
+            yield document.fault(item.place, f'the modifier "{modifier}" is there twice')
+    if len(modifiers) > MODIFIERS_MAX:
+        yield document.fault(item.place, f"has more than {MODIFIERS_MAX} modifiers")
+    if "windash" in modifiers and _ENCODERS & set(modifiers[: modifiers.index("windash")]):
+        yield document.fault(item.place, '"windash" cannot follow an encoding', "put it first")
+
+
+def _values(document: Document, item: WrittenItem) -> Iterator[Fault]:
+    if item.value == []:
+        yield document.fault(item.place, "has no values", "write null for an empty field")
+    for place, value in item.values():
+        problem, remedy = _value(item, value)
+        if problem:
+            yield document.fault(place, problem, remedy)
+
+
+def _value(item: WrittenItem, value: Any) -> tuple[str, str]:
+    modifiers = item.modifiers
+    if "re" in modifiers and not isinstance(value, str):
+        return "the regex is not text", _QUOTE
+    match value:
+        case str() if "re" in modifiers and len(value) > LENGTH_MAX:
+            return f"the regex is longer than {LENGTH_MAX} characters", ""
+        case "" if _ENCODERS & set(modifiers):
+            return "an empty value cannot be encoded", ""
+        case bool() if item.keyword:
+            return "true and false cannot be keywords", _QUOTE
+        case int() if not _exact(value):
+            return f"whole numbers beyond {_EXACT_INT_MAX} are not compared exactly", _QUOTE
+        case str() | int() | float() | None:
+            return "", ""
+    return f"a {type(value).__name__} cannot be a value", "use a text, a number, or a list of these"
+
+
+def _exact(value: int) -> bool:
+    # pySigma keeps numbers as floats where it can.
+    if abs(value) <= _EXACT_INT_MAX:
+        return True
+    return value.bit_length() < 1024 and int(float(value)) == value  # noqa: PLR2004 - binary64
+
+
+def _expanded(item: WrittenItem) -> float:
+    growth = 1.0
+    for modifier in item.modifiers:
+        growth *= _GROWTH.get(modifier, 1)
+    windash = "windash" in item.modifiers
+    size = 0.0
+    for _, value in item.values():
+        if isinstance(value, str):
+            dashes = len(_DASH.findall(value)) if windash else 0
+            size += len(value) * growth * _DASHES ** min(dashes, 20)
+    return size

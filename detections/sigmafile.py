@@ -1,0 +1,165 @@
+"""One YAML document read as a Sigma rule: the rule, or every fault with its line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sigma.modifiers import SigmaCaseSensitiveModifier
+from sigma.rule import SigmaRule
+from sigma.rule.detection import SigmaDetectionItem
+from sigma.rule.logsource import SigmaLogSource
+from sigma.types import (
+    Placeholder,
+    SigmaCasedString,
+    SigmaNumber,
+    SigmaRegularExpression,
+    SigmaRegularExpressionFlag,
+    SigmaString,
+    SigmaType,
+)
+
+from detections.conditions import condition_faults
+from detections.items import WrittenItem, built_items, leaves, searches, written_items
+from detections.modifiers import CasedFieldReference
+from detections.refusals import refusals
+from detections.regex import BadRegexError, compile_regex
+from luytre.core.alert import LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from luytre.core.errors import Fault
+    from luytre.core.yamlfile import Document, Place
+
+_KEYS = {"identifier": "id", "tag": "tags", "value": "tags"}
+_REMEDIES = {
+    "id": "make one with uuidgen",
+    "level": f"use one of: {', '.join(LEVELS)}",
+    "status": "use one of: stable, test, experimental, deprecated",
+    "logsource": "give at least one of: product, category, service",
+    "tags": "write each tag as namespace.name",
+}
+_T = TypeVar("_T")
+
+
+def read_rule(document: Document) -> tuple[SigmaRule | None, list[Fault]]:
+    """Return the rule of a document, or None and all its faults, by line."""
+    faults = refusals(document)
+    if _has_searches(document):
+        faults += condition_faults(document)
+    if faults:
+        return None, _merged(faults, _located(document))
+    rule, problem = _attempt(lambda: SigmaRule.from_dict(document.data, collect_errors=True))
+    if rule is None or rule.errors:
+        located = _merged([], _located(document))
+        return None, located or [document.fault((), problem or str(rule and rule.errors[0]))]
+    faults = _merged([], _built(document, rule))
+    return (None if faults else rule), faults
+
+
+def _has_searches(document: Document) -> bool:
+    return isinstance(document.data, dict) and isinstance(document.data.get("detection"), dict)
+
+
+def _attempt(build: Callable[[], _T]) -> tuple[_T | None, str]:
+    """Return what pySigma builds, or what it says against it."""
+    try:
+        return build(), ""
+    except Exception as error:  # noqa: BLE001 - on hostile input pySigma fails in every way
+        return None, str(error).rstrip(".") or type(error).__name__
+
+
+def _merged(first: list[Fault], others: Iterator[Fault]) -> list[Fault]:
+    """Return faults by line; a line that has one needs no second opinion on it."""
+    lines = {fault.line for fault in first}
+    more = {(fault.line, fault.problem): fault for fault in others if fault.line not in lines}
+    return sorted([*first, *more.values()], key=lambda fault: fault.line)
+
+
+def _located(document: Document) -> Iterator[Fault]:
+    """Yield pySigma's errors, each at the key that it is about, by building rules in pieces."""
+    data = document.data
+    if not isinstance(data, dict) or {"correlation", "filter", "action"} & data.keys():
+        return
+    common, problem = _attempt(lambda: SigmaRule.from_dict_common_params(data, collect_errors=True))
+    for error in common[1] if common else ():
+        key = type(error).__name__.removeprefix("Sigma").removesuffix("Error").lower()
+        key = _KEYS.get(key, key)
+        yield document.fault((key,), str(error), _REMEDIES.get(key, ""))
+    if common is None:
+        yield document.fault((), problem)
+    if "logsource" not in data:
+        yield document.fault(("logsource",), '"logsource" is missing', _REMEDIES["logsource"])
+    elif problem := _attempt(lambda: SigmaLogSource.from_dict(data["logsource"]))[1]:
+        yield document.fault(("logsource",), problem, _REMEDIES["logsource"])
+    if _has_searches(document):
+        for place, definition in searches(data["detection"]):
+            yield from _search(document, place, definition)
+
+
+def _search(document: Document, place: Place, definition: Any) -> Iterator[Fault]:
+    items = list(written_items(definition, place))
+    if not items:
+        yield document.fault(place, "the search is empty")
+    for written in items:
+        item, problem = _attempt(_builder(written))
+        if item is None:
+            yield document.fault(written.place, problem)
+        else:
+            yield from _item(document, written, item)
+
+
+def _builder(written: WrittenItem) -> Callable[[], SigmaDetectionItem]:
+    return lambda: SigmaDetectionItem.from_mapping(written.key, written.value)
+
+
+def _built(document: Document, rule: SigmaRule) -> Iterator[Fault]:
+    """Yield the faults of values that pySigma takes and we do not."""
+    for place, definition in searches(document.data["detection"]):
+        built = built_items(rule.detection.detections[str(place[-1])])
+        for written, item in zip(written_items(definition, place), built, strict=True):
+            yield from _item(document, written, item)
+
+
+def _item(document: Document, written: WrittenItem, item: SigmaDetectionItem) -> Iterator[Fault]:
+    for (place, _), value in zip(written.values(), item.value, strict=True):
+        for leaf in leaves(value):
+            problem, remedy = _leaf(item, leaf)
+            if problem:
+                yield document.fault(place, problem, remedy)
+
+
+def _leaf(item: SigmaDetectionItem, value: SigmaType) -> tuple[str, str]:
+    placeholder = _placeholder(value)
+    if placeholder:
+        return f"the placeholder %{placeholder}% has no values here", "write the values out"
+    if isinstance(value, SigmaRegularExpression) and (problem := _bad_regex(value)):
+        return f"the regex cannot be used: {problem}", "RE2 syntax has no look-around"
+    keyword = SigmaString | SigmaRegularExpression | SigmaNumber
+    if item.field is None and not isinstance(value, keyword):
+        return f"{type(value).__name__.removeprefix('Sigma')} cannot be a keyword", "name a field"
+    if SigmaCaseSensitiveModifier in item.modifiers and not isinstance(
+        value, SigmaCasedString | CasedFieldReference
+    ):
+        return '"cased" is lost on the modifiers after it', 'put "cased" last'
+    return "", ""
+
+
+def _placeholder(value: SigmaType) -> str:
+    text = value.regexp if isinstance(value, SigmaRegularExpression) else value
+    parts = text.s if isinstance(text, SigmaString) else []
+    return next((part.name for part in parts if isinstance(part, Placeholder)), "")
+
+
+def _bad_regex(value: SigmaRegularExpression) -> str:
+    flags = value.flags
+    try:
+        compile_regex(
+            str(value.regexp),
+            ignore_case=SigmaRegularExpressionFlag.IGNORECASE in flags,
+            multiline=SigmaRegularExpressionFlag.MULTILINE in flags,
+            dotall=SigmaRegularExpressionFlag.DOTALL in flags,
+        )
+    except BadRegexError as error:
+        return str(error)
+    return ""
