@@ -28,7 +28,9 @@ def functions(module: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    first = function.body[1] if ast.get_docstring(function) and function.body[1:] else function.body[0]
+    first = (
+        function.body[1] if ast.get_docstring(function) and function.body[1:] else function.body[0]
+    )
     return (function.end_lineno or 0) - first.lineno + 1
 
 
@@ -56,7 +58,9 @@ def test_module_says_what_it_gives(module: Path) -> None:
 
 @pytest.mark.parametrize("module", OURS, ids=str)
 def test_functions_fit_on_a_screen(module: Path) -> None:
-    too_long = {f.name: body_lines(f) for f in functions(module) if body_lines(f) > FUNCTION_LINES_MAX}
+    too_long = {
+        f.name: body_lines(f) for f in functions(module) if body_lines(f) > FUNCTION_LINES_MAX
+    }
 
     assert not too_long
 

@@ -23,9 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="List, show, and search alerts.")
 OrganizationOption = Annotated[
     list[str] | None, typer.Option("--organization", "-o", help="Only these organisations' alerts.")
 ]
-LevelOption = Annotated[
-    list[str] | None, typer.Option("--level", "-l", help="Only these levels.")
-]
+LevelOption = Annotated[list[str] | None, typer.Option("--level", "-l", help="Only these levels.")]
 TimeOption = datetime | None
 
 
@@ -61,7 +59,7 @@ def list_alerts(  # noqa: PLR0913 - one option each
 
 
 @app.command()
-def search(  # noqa: PLR0913 - one option each
+def search(
     words: Annotated[
         list[str], typer.Argument(help="Words to find; marks and case do not count, đ is d.")
     ],
@@ -158,7 +156,13 @@ def _show_one(alert: Alert) -> None:
     out.print(table("", ["", ""], [(text(k), text(v)) for k, v in facts if v]))
     out.print(text(alert.rule.description))
     reasons = [
-        (text(r.selection), text(r.field or "(keyword)"), text(r.operation), text(r.pattern), text(r.value))
+        (
+            text(r.selection),
+            text(r.field or "(keyword)"),
+            text(r.operation),
+            text(r.pattern),
+            text(r.value),
+        )
         for r in alert.reasons
     ]
     out.print(table("\nWhy it fired", ["selection", "field", "", "pattern", "value"], reasons))

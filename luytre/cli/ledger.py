@@ -28,10 +28,21 @@ def ledger(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
             print_json(msgspec.to_builtins(account))
         return
     if not accounts:
-        console().print("Nothing was shipped yet. `luytre run` ships; `luytre doctor` says what is missing.")
+        console().print(
+            "Nothing was shipped yet. `luytre run` ships; `luytre doctor` says what is missing."
+        )
         return
     rows = [_row(account) for account in accounts]
-    columns = ["organisation", "input", "shipped", "events", "rejects", "on its way", "holes", "last"]
+    columns = [
+        "organisation",
+        "input",
+        "shipped",
+        "events",
+        "rejects",
+        "on its way",
+        "holes",
+        "last",
+    ]
     console().print(table("", columns, rows))
     total: dict[str, int] = defaultdict(int)
     for account in accounts:

@@ -47,7 +47,11 @@ def list_rejects(
     console().print(table("", ["id", "received", "organisation", "reason", "original"], rows))
     counted = found.group_by("error.message").len().sort("len", descending=True).head(10)
     console().print(
-        table("\nBy reason", ["rejects", "reason"], [(f"{n:,}", text(why)) for why, n in counted.rows()])
+        table(
+            "\nBy reason",
+            ["rejects", "reason"],
+            [(f"{n:,}", text(why)) for why, n in counted.rows()],
+        )
     )
 
 

@@ -26,7 +26,9 @@ PathsArgument = Annotated[
 
 
 @app.command()
-def check(paths: PathsArgument = None, config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
+def check(
+    paths: PathsArgument = None, config: ConfigOption = None, *, as_json: JsonOption = False
+) -> None:
     """Check rules: every fault at once, each with file:line and remedy. Exit code 1 if any."""
     checked = content.check(read_config(config), paths or [])
     if as_json:
@@ -55,7 +57,16 @@ def list_rules(
         (
             level_text(rule.card.level),
             text(rule.card.title),
-            text("/".join(p or "*" for p in (rule.logsource.product, rule.logsource.category, rule.logsource.service))),
+            text(
+                "/".join(
+                    p or "*"
+                    for p in (
+                        rule.logsource.product,
+                        rule.logsource.category,
+                        rule.logsource.service,
+                    )
+                )
+            ),
             text(rule.card.id),
         )
         for rule in ordered
@@ -118,7 +129,9 @@ def install(
     installed = content.install(read_config(config), source)
     _print_faults(installed.faults)
     console().print(
-        text(f"{installed.rules} rules installed in {installed.path}, {len(installed.faults)} refused")
+        text(
+            f"{installed.rules} rules installed in {installed.path}, {len(installed.faults)} refused"
+        )
     )
     if installed.faults:
         raise typer.Exit(5)

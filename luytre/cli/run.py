@@ -13,7 +13,8 @@ from luytre.processor import build
 from luytre.processor.supervise import Stopped, Supervisor
 
 Workers = Annotated[
-    int | None, typer.Option(min=1, max=256, help="Detect processes; the configuration's by default.")
+    int | None,
+    typer.Option(min=1, max=256, help="Detect processes; the configuration's by default."),
 ]
 WithParent = Annotated[
     bool, typer.Option("--with-parent", hidden=True, help="Stop when standard input ends.")
@@ -80,5 +81,3 @@ def upkeep(
     """Apply retention to the log, the alerts and the archive, and compact the archive."""
     settings = read_config(config)
     build.upkeep(settings, Stopped(with_parent=with_parent), once=once)
-
-

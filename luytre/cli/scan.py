@@ -46,7 +46,8 @@ def scan(  # noqa: PLR0913 - one option each
     limit: Annotated[int, typer.Option(min=1, help="Alerts shown in the table.")] = SHOWN_MAX,
     *,
     builtin: Annotated[
-        bool, typer.Option("--builtin/--no-builtin", help="Also run the rules that come with Luytre.")
+        bool,
+        typer.Option("--builtin/--no-builtin", help="Also run the rules that come with Luytre."),
     ] = True,
     rejects: Annotated[
         Path | None, typer.Option(help="Write what cannot be read to this NDJSON file.")
@@ -157,5 +158,3 @@ def _why(alert: Alert) -> str:
     if reason is None:
         return ""
     return f"{reason.field or 'keyword'} {reason.operation} {reason.pattern}"[:120]
-
-

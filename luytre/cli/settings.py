@@ -15,7 +15,9 @@ DEFAULT_CONFIG = Path("luytre.yaml")
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="The configuration; ./luytre.yaml by default, if it is there."),
+    typer.Option(
+        "--config", "-c", help="The configuration; ./luytre.yaml by default, if it is there."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one document a line.")]
 

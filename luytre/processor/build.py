@@ -8,17 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import enrich
 from detections.install import installed_paths
 from detections.match import Engine
 from detections.plan_cache import load_or_build
 from ingest.dead_letter import reject_messages
-from ingest.embedded import EmbeddedLog
 from ingest.intake import Intake
 from ingest.ledger import Ledger, SeenSequences
 from ingest.shippers.ship import Shipper
+
+import enrich
+from ingest.embedded import EmbeddedLog
 from luytre.core.clock import SystemClock
-from luytre.core.errors import NeighbourError, Refused
+from luytre.core.errors import Fault, NeighbourError, Refused
 from luytre.core.log import get_logger
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, REJECTS_TOPIC
 from luytre.core.metrics import RULES, serve_metrics
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from luytre.core.batch import Part
     from luytre.core.clock import Clock
     from luytre.core.config import Config
-    from luytre.core.errors import Fault
 
 DETECT_GROUP, INDEX_GROUP = "detect", "index"
 MIB = 2**20

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import polars as pl
+
+from luytre.core.alert import Alert
 from luytre.core.message import Message, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
-    import polars as pl
-
-    from luytre.core.alert import Alert, Matcher
+    from luytre.core.alert import Matcher
     from luytre.core.batch import Batch, Stage
     from luytre.core.clock import Clock
 

@@ -1,0 +1,27 @@
+"""`luytre doctor`: is everything as it should be?"""
+
+from __future__ import annotations
+
+import typer
+
+from luytre.cli.output import console, print_json, table, text
+from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.processor.health import examine
+
+STYLES = {"good": "green", "warning": "yellow", "bad": "bold red"}
+
+
+def doctor(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
+    """Check disk, clock, databases, rules, tables, archive, ledger and lag. Exit code 1 if bad."""
+    findings = examine(read_config(config))
+    if as_json:
+        for finding in findings:
+            print_json(finding)
+    else:
+        rows = [
+            (text(f.state, STYLES[f.state]), text(f.what), text(f.detail), text(f.remedy))
+            for f in findings
+        ]
+        console().print(table("", ["", "what", "finding", "remedy"], rows))
+    if any(finding.state == "bad" for finding in findings):
+        raise typer.Exit(1)

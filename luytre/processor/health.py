@@ -1,0 +1,132 @@
+"""What `luytre doctor` asks: one finding for each thing that can be wrong, with its remedy."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import enrich
+from luytre.core.clock import SystemClock
+from luytre.core.database import open_database
+from luytre.core.errors import LuytreError
+from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC
+from luytre.processor import build
+from luytre.processor.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from luytre.core.config import Config
+
+State = Literal["good", "warning", "bad"]
+FREE_WARNING, FREE_BAD = 0.15, 0.05
+BUILT = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+def examine(config: Config) -> list[Finding]:
+    """Look at everything; a question that itself fails is a bad finding, never an exception."""
+    questions: list[Callable[[Config], Iterator[Finding]]] = [
+        _disk,
+        _clock,
+        _databases,
+        _rules,
+        _tables,
+        _archive,
+        _ledger,
+        _lag,
+    ]
+    findings: list[Finding] = []
+    for question in questions:
+        try:
+            findings.extend(question(config))
+        except (LuytreError, OSError) as error:
+            findings.append(Finding(question.__name__.strip("_"), "bad", str(error)))
+    return findings
+
+
+def _disk(config: Config) -> Iterator[Finding]:
+    folder = next(p for p in (config.data_dir, *config.data_dir.parents) if p.exists())
+    usage = shutil.disk_usage(folder)
+    share = usage.free / usage.total
+    state: State = "bad" if share < FREE_BAD else "warning" if share < FREE_WARNING else "good"
+    detail = f"{usage.free / 2**30:.1f} GiB free ({share:.0%}) at {folder}"
+    yield Finding(
+        "disk", state, detail, "" if state == "good" else "free space or shorten retention"
+    )
+
+
+def _clock(_config: Config) -> Iterator[Finding]:
+    now = SystemClock().now()
+    good = now >= BUILT
+    detail = f"{now:%Y-%m-%d %H:%M:%SZ}"
+    remedy = "" if good else "the clock is before this version was made: set the time (NTP)"
+    yield Finding("clock", "good" if good else "bad", detail, remedy)
+
+
+def _databases(config: Config) -> Iterator[Finding]:
+    places = Places(config.data_dir)
+    files = [places.ledger, places.alerts, *sorted(places.log.glob("*.sqlite"))]
+    for path in files:
+        if path.exists():
+            yield _check_database(path)
+
+
+def _check_database(path: Path) -> Finding:
+    connection = open_database(path, read_only=True)
+    answer = str(connection.pragma("quick_check"))
+    connection.close()
+    if answer == "ok":
+        return Finding("database", "good", str(path))
+    return Finding("database", "bad", f"{path}: {answer[:200]}", "restore it from a backup")
+
+
+def _rules(config: Config) -> Iterator[Finding]:
+    content = build.content(config)
+    state: State = "warning" if content.faults else "good"
+    remedy = "`luytre rules check` says where" if content.faults else ""
+    yield Finding("rules", state, f"{content.rules} run, {len(content.faults)} quarantined", remedy)
+
+
+def _tables(config: Config) -> Iterator[Finding]:
+    folder = Places(config.data_dir).enrichment / "doctor"
+    enrichment = enrich.build(config.enrich, folder, SystemClock())
+    for note in enrichment.notes:
+        yield Finding("enrichment", "warning", note)
+    yield Finding("enrichment", "good", f"{len(enrichment.versions)} tables")
+
+
+def _archive(config: Config) -> Iterator[Finding]:
+    problems = build.archive(config).check()
+    for problem in problems:
+        yield Finding("archive", "bad", problem)
+    if not problems:
+        yield Finding("archive", "good", str(Places(config.data_dir).archive))
+
+
+def _ledger(config: Config) -> Iterator[Finding]:
+    holes = [account for account in build.accounts(config) if account.holes]
+    for account in holes:
+        detail = f"{account.missing} events of {account.path or account.stream} are missing"
+        yield Finding("ledger", "warning", detail, "a blind window: it heals when they arrive")
+    if not holes:
+        yield Finding("ledger", "good", "no holes")
+
+
+def _lag(config: Config) -> Iterator[Finding]:
+    for group, topic in ((build.DETECT_GROUP, EVENTS_TOPIC), (build.INDEX_GROUP, ALERTS_TOPIC)):
+        yield Finding(
+            "lag", "good", f"{group}: {build.lag(config, group, topic)} messages not committed"
+        )
