@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sigma.conditions import ConditionIdentifier, ConditionItem, ConditionSelector, SigmaCondition
@@ -49,24 +50,33 @@ def _condition(
         yield document.fault(place, f"the condition {problem}")
         return
     try:
-        tree = SigmaCondition(text, EmptySigmaDetections()).parse(postprocess=False)
+        used = _used(text)
     except Exception as error:  # noqa: BLE001 - pySigma and pyparsing fail in many ways
         yield document.fault(place, f"the condition is not Sigma: {error}")
         return
-    for problem, remedy in _unresolved(tree, names):
-        yield document.fault(place, problem, remedy)
+    for name, pattern in used:
+        if pattern:
+            yield from (document.fault(place, *why) for why in _selector(name, names))
+        elif name not in names:
+            yield document.fault(place, f'no search is called "{name}"', _close(name, names))
 
 
-def _unresolved(node: Any, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+@lru_cache(4096)
+def _used(text: str) -> tuple[tuple[str, bool], ...]:
+    """Return the names and patterns of a condition (most rules share a few hundred)."""
+    tree = SigmaCondition(text, EmptySigmaDetections()).parse(postprocess=False)
+    return tuple(dict.fromkeys(_mentioned(tree)))
+
+
+def _mentioned(node: Any) -> Iterator[tuple[str, bool]]:
     match node:
         case ConditionIdentifier():
-            if node.identifier not in names:
-                yield f'no search is called "{node.identifier}"', _close(node.identifier, names)
+            yield node.identifier, False
         case ConditionSelector():
-            yield from _selector(node.pattern, names)
+            yield node.pattern, True
         case ConditionItem():
             for inner in node.args:
-                yield from _unresolved(inner, names)
+                yield from _mentioned(inner)
 
 
 def _selector(pattern: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:

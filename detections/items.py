@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sigma.types import SigmaType
 
-Scalar = str | int | float | bool | None
+_SCALARS = (str, int, float, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def written_items(definition: Any, place: Place) -> Iterator[WrittenItem]:
         for key, value in definition.items():
             step = key if isinstance(key, str | int) else str(key)
             yield WrittenItem((*place, step), key, value)
-    elif isinstance(definition, list) and not all(isinstance(v, Scalar) for v in definition):
+    elif isinstance(definition, list) and not all(isinstance(v, _SCALARS) for v in definition):
         for index, inner in enumerate(definition):
             yield from written_items(inner, (*place, index))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 import uuid
 import warnings
 from contextlib import contextmanager
@@ -87,19 +88,27 @@ def _quiet() -> Iterator[None]:
 
 def _files(paths: Iterable[Path], faults: list[Fault]) -> Iterator[tuple[Path, str]]:
     """Yield each rule file once, with the licence of the set that it belongs to."""
-    seen: set[Path] = set()
+    seen: set[tuple[str, str]] = set()
     for path in paths:
-        if path.is_dir():
-            found = sorted(f for f in path.rglob("*") if f.suffix in SUFFIXES and f.is_file())
-        elif path.exists():
-            found = [path]
-        else:
+        if not path.exists():
             faults.append(Fault(path, 1, "does not exist", "check the rules' paths"))
-            continue
-        for file in found:
-            if file.resolve() not in seen:
-                seen.add(file.resolve())
-                yield file, set_licence(file)
+        for folder, names in _folders(path):
+            real = os.path.realpath(folder)
+            licence = set_licence(folder)
+            for name in names:
+                if (real, name) not in seen:
+                    seen.add((real, name))
+                    yield folder / name, licence
+
+
+def _folders(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder at or below ``path`` with its rule files; links are not followed."""
+    if path.is_file():
+        yield path.parent, [path.name]
+        return
+    for folder, folders, names in os.walk(path):
+        folders.sort()
+        yield Path(folder), sorted(name for name in names if name.endswith(SUFFIXES))
 
 
 def _read(path: Path, licence: str, faults: list[Fault]) -> Iterator[LoadedRule]:

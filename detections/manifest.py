@@ -46,10 +46,10 @@ def read_manifest(folder: Path) -> Installed | None:
         return None
 
 
-def set_licence(file: Path, depth: int = 12) -> str:
-    """Return the licence of the installed set that a rule file is in, or ""."""
-    for folder in list(file.parents)[:depth]:
-        if (folder / MANIFEST).is_file():
-            installed = read_manifest(folder)
+def set_licence(folder: Path, depth: int = 12) -> str:
+    """Return the licence of the installed set that a folder is in, or ""."""
+    for place in [folder, *folder.parents][:depth]:
+        if (place / MANIFEST).is_file():
+            installed = read_manifest(place)
             return installed.licence if installed else ""
     return ""

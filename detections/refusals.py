@@ -120,13 +120,10 @@ def _values(document: Document, item: WrittenItem) -> Iterator[Fault]:
 
 
 def _value(item: WrittenItem, value: Any) -> tuple[str, str]:
-    modifiers = item.modifiers
-    if "re" in modifiers and not isinstance(value, str):
-        return "the regex is not text", _QUOTE
+    if "re" in item.modifiers:
+        return _regex(value)
     match value:
-        case str() if "re" in modifiers and len(value) > LENGTH_MAX:
-            return f"the regex is longer than {LENGTH_MAX} characters", ""
-        case "" if _ENCODERS & set(modifiers):
+        case "" if _ENCODERS & set(item.modifiers):
             return "an empty value cannot be encoded", ""
         case bool() if item.keyword:
             return "true and false cannot be keywords", _QUOTE
@@ -135,6 +132,13 @@ def _value(item: WrittenItem, value: Any) -> tuple[str, str]:
         case str() | int() | float() | None:
             return "", ""
     return f"a {type(value).__name__} cannot be a value", "use a text, a number, or a list of these"
+
+
+def _regex(value: Any) -> tuple[str, str]:
+    if not isinstance(value, str):
+        return "the regex is not text", _QUOTE
+    # Python's own re reads it first, which is not made for hostile patterns.
+    return (f"is longer than {LENGTH_MAX} characters", "") if len(value) > LENGTH_MAX else ("", "")
 
 
 def _exact(value: int) -> bool:
