@@ -1,0 +1,167 @@
+"""What a worker knows of the sequences it has processed: re-sends are dropped, holes are seen."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ingest.ledger_file import Counts, Ledger, PartitionState, StreamRow, StreamUpdate
+from ingest.ranges import Range, Ranges
+from luytre.core.metrics import RESENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from luytre.core.batch import TopicPartition
+
+__all__ = [
+    "Counts",
+    "Ledger",
+    "PartitionState",
+    "Ranges",
+    "SeenSequences",
+    "StreamRow",
+    "StreamUpdate",
+]
+
+STREAMS_KEPT = 10_000
+SEQUENCE_MAX = 2**62
+
+
+class SeenSequences:
+    """The ledger's partitions that this worker owns, in memory between two flushes.
+
+    The sequences of one stream lie in one partition (the stream is the key). Messages that have no
+    sequence of their own use the log's: stream "topic/partition" (or, where topics have ids, the
+    id), first_seq their offset, count 1; so a hole in them is what retention took.
+
+    A replayed message (a reject that is tried again) bypasses the check, since its sequences were
+    seen when it was rejected. They are taken back from the rejects here and count as events or
+    rejects anew, so a reject that turns into an event changes the two by one each. It may lie
+    in another partition than its stream; the sum over partitions, which rows show, is right.
+    Replaying one message twice counts it twice.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._places: dict[TopicPartition, _Place] = {}
+
+    def load(self, places: Iterable[TopicPartition]) -> None:
+        """Read what is durable of partitions that were gained; others are read when first used."""
+        for place in places:
+            self._places[place] = _Place(self._ledger.state(place))
+
+    def forget(self, places: Iterable[TopicPartition]) -> None:
+        """Drop what is known of partitions that were lost, flushed or not."""
+        for place in places:
+            self._places.pop(place, None)
+
+    def offset(self, place: TopicPartition) -> int:
+        """Return the offset below which everything of ``place`` is durable and counted."""
+        return self._place(place).offset
+
+    def admit(
+        self,
+        place: TopicPartition,
+        offset: int,
+        stream: str,
+        first_seq: int,
+        count: int,
+        *,
+        replayed: bool = False,
+    ) -> list[Range]:
+        """Note ``count`` sequences of the record at ``offset``; return those to be processed.
+
+        Raises ``ValueError`` if they are no sequences (negative, none, or beyond
+        ``SEQUENCE_MAX``): the reason of a reject.
+        """
+        if first_seq < 0 or count < 1 or first_seq + count > SEQUENCE_MAX:
+            raise ValueError(f"no range of sequences: {count} from {first_seq}")
+        known = self._place(place)
+        known.reached = max(known.reached, offset + 1)
+        if replayed:
+            if offset < known.offset:
+                return []
+            known.stream(stream).count(Counts(rejects=-count))
+            return [(first_seq, first_seq + count - 1)]
+        return known.admit(offset, stream, first_seq, first_seq + count - 1)
+
+    def count(self, place: TopicPartition, stream: str, counts: Counts) -> None:
+        """Add what became of sequences that ``admit`` returned."""
+        self._place(place).stream(stream).count(counts)
+
+    def flush(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Make everything noted durable: call it after all of it is stored, before the commit.
+
+        Raises ``ValueError`` if a record at or above its partition's offset was admitted, because
+        a crash would then lose it, and ``Fenced`` if another worker has saved the partition.
+        """
+        for place, offset in offsets.items():
+            known = self._place(place)
+            if known.reached > offset:
+                raise ValueError(
+                    f"{place.topic}/{place.partition}: admitted up to {known.reached},"
+                    f" flushed at {offset}"
+                )
+            self._ledger.save(place, offset, known.updates())
+            known.saved(offset)
+
+    def _place(self, place: TopicPartition) -> _Place:
+        if place not in self._places:
+            self.load([place])
+        return self._places[place]
+
+
+@dataclass(slots=True)
+class _Stream:
+    ranges: Ranges
+    counts: Counts = field(default_factory=Counts)
+    dirty: bool = False
+
+    def count(self, counts: Counts) -> None:
+        self.counts += counts
+        self.dirty = True
+
+
+class _Place:
+    """One partition. ``reached`` is the next offset after the last record that was admitted."""
+
+    def __init__(self, state: PartitionState) -> None:
+        self.offset = state.offset
+        self.reached = 0
+        self._state = state
+        self._streams: OrderedDict[str, _Stream] = OrderedDict()
+
+    def stream(self, name: str) -> _Stream:
+        known = self._streams.get(name)
+        if known is None:
+            known = self._streams[name] = _Stream(self._state.ranges(name))
+        self._streams.move_to_end(name)
+        return known
+
+    def admit(self, offset: int, name: str, first: int, last: int) -> list[Range]:
+        known = self.stream(name)
+        fresh = known.ranges.missing(first, last)
+        known.ranges.add(first, last)
+        known.dirty = True
+        resent = last - first + 1 - sum(end - start + 1 for start, end in fresh)
+        # Below the durable offset it is not the shipper who sends again but we who read again.
+        if resent and offset >= self.offset:
+            RESENT.inc(resent)
+            known.count(Counts(resent=resent))
+        return fresh
+
+    def updates(self) -> dict[str, StreamUpdate]:
+        return {
+            name: StreamUpdate(stream.ranges, stream.counts)
+            for name, stream in self._streams.items()
+            if stream.dirty
+        }
+
+    def saved(self, offset: int) -> None:
+        self.offset = offset
+        for stream in self._streams.values():
+            stream.counts, stream.dirty = Counts(), False
+        while len(self._streams) > STREAMS_KEPT:
+            self._streams.popitem(last=False)
