@@ -1,0 +1,177 @@
+"""What each atom means: an exact test of one cell."""
+
+from __future__ import annotations
+
+import ipaddress
+import operator
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import re2
+
+from detections.regex import compile_regex
+from detections.tree import ANY, unescaped
+from luytre.core.cells import NULL, fold, texts
+
+if TYPE_CHECKING:
+    from detections.tree import Atom
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Reading:
+    """One cell as conditions see it; each view is made once, when asked for."""
+
+    def __init__(self, cell: str | None, words: tuple[str, ...] | None = None) -> None:
+        self.cell = cell
+        self.texts = texts(cell) if words is None else words
+
+    @cached_property
+    def folded(self) -> tuple[str, ...]:
+        """The texts, case folded."""
+        return tuple(map(fold, self.texts))
+
+    @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        """The texts that are numbers."""
+        return tuple(n for n in map(number, self.texts) if n is not None)
+
+    @cached_property
+    def addresses(self) -> tuple[Address, ...]:
+        """The texts that are IP addresses."""
+        return tuple(a for a in map(address, self.texts) if a is not None)
+
+
+Test = Callable[[Reading], bool]
+
+_NUMBER = re2.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_HEX = re2.compile(r"[+-]?0[xX][0-9a-fA-F]+")
+_DIGITS_MAX = 64
+
+
+def number(text: str) -> float | None:
+    """Return the number that a text is: decimal or with 0x; None for any other text."""
+    if len(text) > _DIGITS_MAX or not text.isascii():
+        return None
+    if _HEX.fullmatch(text):
+        return int(text, 16)
+    if not _NUMBER.fullmatch(text):
+        return None
+    return float(text) if any(sign in text for sign in ".eE") else int(text)
+
+
+def address(text: str) -> Address | None:
+    """Return the IP address that a text is, without zone and not as IPv4 inside IPv6."""
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address):
+        return found.ipv4_mapped or found
+    return found
+
+
+def compile_atom(atom: Atom) -> Test:
+    """Return the test of an atom, except a fieldref, which needs two cells (``compare``)."""
+    match atom.operation:
+        case "equals" | "startswith" | "endswith" | "contains":
+            return _plain(atom)
+        case "like":
+            return _like(atom)
+        case "regex":
+            return _regex(atom)
+        case "null":
+            return lambda reading: reading.cell is None or reading.cell == NULL
+        case "exists":
+            wanted = atom.pattern == "true"
+            return lambda reading: (reading.cell is not None) is wanted
+        case "cidr":
+            return _network(atom)
+        case "boolean":
+            return lambda reading: atom.pattern in reading.folded
+        case "fieldref":
+            return lambda _reading: False
+    return _numeric(atom)
+
+
+def _plain(atom: Atom) -> Test:
+    pattern = atom.pattern if atom.cased else fold(atom.pattern)
+    match atom.operation, atom.cased:
+        case "equals", True:
+            return lambda reading: pattern in reading.texts
+        case "equals", False:
+            return lambda reading: pattern in reading.folded
+        case "contains", True:
+            return lambda reading: any(pattern in text for text in reading.texts)
+        case "contains", False:
+            return lambda reading: any(pattern in text for text in reading.folded)
+        case "startswith", True:
+            return lambda reading: any(text.startswith(pattern) for text in reading.texts)
+        case "startswith", False:
+            return lambda reading: any(text.startswith(pattern) for text in reading.folded)
+        case _, True:
+            return lambda reading: any(text.endswith(pattern) for text in reading.texts)
+    return lambda reading: any(text.endswith(pattern) for text in reading.folded)
+
+
+def _like(atom: Atom) -> Test:
+    if atom.pattern == ANY:
+        return lambda reading: bool(reading.texts)
+    parts = unescaped(atom.pattern if atom.cased else fold(atom.pattern))
+    signs = [
+        (".*" if part == ANY else ".") if index % 2 else re2.escape(part)
+        for index, part in enumerate(parts)
+    ]
+    # RE2, because the wildcards of a rule meet texts that an attacker wrote.
+    found = compile_regex(
+        rf"\A{''.join(signs)}\z", ignore_case=False, multiline=False, dotall=True
+    ).found_in
+    if atom.cased:
+        return lambda reading: any(map(found, reading.texts))
+    return lambda reading: any(map(found, reading.folded))
+
+
+def _regex(atom: Atom) -> Test:
+    found = compile_regex(
+        atom.pattern,
+        ignore_case="i" in atom.flags,
+        multiline="m" in atom.flags,
+        dotall="s" in atom.flags,
+    ).found_in
+    return lambda reading: any(map(found, reading.texts))
+
+
+def _network(atom: Atom) -> Test:
+    network = ipaddress.ip_network(atom.pattern)
+    return lambda reading: any(address in network for address in reading.addresses)
+
+
+def _numeric(atom: Atom) -> Test:
+    wanted = number(atom.pattern)
+    if atom.field is None:
+        return lambda reading: any(atom.pattern in text for text in reading.texts)
+    if wanted is None:
+        raise ValueError(atom.pattern)
+    if atom.operation == "number":
+        return lambda reading: atom.pattern in reading.texts or wanted in reading.numbers
+    compare = {
+        "gt": operator.gt,
+        "gte": operator.ge,
+        "lt": operator.lt,
+        "lte": operator.le,
+    }[atom.operation]
+    return lambda reading: any(compare(found, wanted) for found in reading.numbers)
+
+
+def compare(atom: Atom, left: Reading, right: Reading) -> bool:
+    """Tell whether a fieldref holds between its field's cell and the other's."""
+    lefts, rights = (left.texts, right.texts) if atom.cased else (left.folded, right.folded)
+    match atom.flags:
+        case "equals":
+            return not set(lefts).isdisjoint(rights)
+        case "contains":
+            return any(r in text for text in lefts for r in rights)
+        case "startswith":
+            return any(text.startswith(r) for text in lefts for r in rights)
+    return any(text.endswith(r) for text in lefts for r in rights)

@@ -1,0 +1,123 @@
+"""The engine: what the rules of a plan say about a batch's events."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, TypeVar
+
+from detections.explain import explain_tree, text_of
+from detections.program import Program
+from detections.scope import KEYWORDS, ORIGINAL, scope_of
+from luytre.core.alert import Alert, alert_id
+from luytre.core.batch import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from detections.plan import Plan
+    from detections.program import Hit
+    from detections.scope import Scope
+    from luytre.core.batch import Batch
+    from luytre.core.clock import Clock
+
+PROGRAMS_MAX = 512
+Value = TypeVar("Value")
+VALUES_MAX = 20_000
+SPENT_BYTES_MAX = 512 * 2**20
+
+
+class Engine:
+    """Matches every rule of a plan against batches.
+
+    What is learnt of a part (which values there are, which triggers are rare) only changes how
+    fast it is. Memory is bounded by ``values_max`` for a column and ``spent_bytes_max`` for all.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        clock: Clock,
+        versions: Callable[[], Mapping[str, str]] = dict,
+        *,
+        values_max: int = VALUES_MAX,
+        spent_bytes_max: int = SPENT_BYTES_MAX,
+    ) -> None:
+        self._plan, self._clock, self._versions = plan, clock, versions
+        self._values_max, self._spent_bytes_max = values_max, spent_bytes_max
+        self._scopes: OrderedDict[Part, Scope] = OrderedDict()
+        self._programs: OrderedDict[Part, Program] = OrderedDict()
+
+    def __call__(self, batch: Batch) -> list[Alert]:
+        """Return an alert for every hit."""
+        hits = self.hits(batch)
+        if not hits:
+            return []
+        versions = {**self._versions(), "rules": self._plan.digest}
+        now = self._clock.now()
+        return [self._alert(batch, hit, now, versions) for hit in hits]
+
+    def hits(self, batch: Batch) -> list[Hit]:
+        """Return every (row, rule number of the plan) that belong together, in this order."""
+        program = self._program(batch.part)
+        hits = program.hits(batch.events)
+        self._bound()
+        return hits
+
+    def needed(self, part: object) -> frozenset[str]:
+        """Return the columns of a part that its rules read, besides ``event.original``."""
+        assert isinstance(part, Part)
+        return frozenset(self._scope(part).columns) - {KEYWORDS}
+
+    def _scope(self, part: Part) -> Scope:
+        return _recent(self._scopes, part, lambda: scope_of(self._plan, part))
+
+    def _program(self, part: Part) -> Program:
+        return _recent(
+            self._programs,
+            part,
+            lambda: Program(self._scope(part), self._plan.atoms, self._values_max),
+        )
+
+    def _bound(self) -> None:
+        """Let the parts that were not seen for longest forget, until the rest fits."""
+        left = self._spent_bytes_max
+        for program in reversed(self._programs.values()):
+            left -= program.spent_bytes
+            if left < 0:
+                program.forget()
+
+    def _alert(self, batch: Batch, hit: Hit, now: datetime, versions: Mapping[str, str]) -> Alert:
+        row, rule = hit
+        card = self._plan.rules[rule].card
+        cells = batch.events.row(row, named=True)
+        explained = explain_tree(card.id, self._plan.condition(rule), batch, row)
+        event = {
+            name: text_of(cell)
+            for name, cell in {**batch.part.constants, **cells}.items()
+            if cell is not None and name != ORIGINAL
+        }
+        return Alert(
+            id=alert_id(card.id, cells["event.id"]),
+            rule=card,
+            event_id=cells["event.id"],
+            organization_id=cells["organization.id"],
+            seen_at=cells["@timestamp"],
+            ingested_at=cells["event.ingested"],
+            detected_at=now,
+            part=batch.part.name,
+            reasons=explained.reasons(),
+            event=event,
+            original=cells[ORIGINAL],
+            versions=versions,
+        )
+
+
+def _recent(kept: OrderedDict[Part, Value], part: Part, make: Callable[[], Value]) -> Value:
+    """Return what is kept for a part, or make it; the least recently asked for goes."""
+    if part not in kept:
+        kept[part] = make()
+        if len(kept) > PROGRAMS_MAX:
+            kept.popitem(last=False)
+    kept.move_to_end(part)
+    return kept[part]

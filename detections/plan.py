@@ -1,0 +1,120 @@
+"""All rules compiled into one table of atoms and trees over it: plain data, fit for a file."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from detections.atoms import compile_atom
+from detections.regex import BadRegexError
+from detections.tree import (
+    And,
+    Atom,
+    Leaf,
+    LoadedRule,
+    Node,
+    Not,
+    Number,
+    Or,
+    UnsupportedRuleError,
+    parse_rule,
+)
+from luytre.core.alert import RuleCard
+from luytre.core.batch import LogSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from luytre.core.errors import Fault
+
+
+class PlannedRule(msgspec.Struct, frozen=True, array_like=True):
+    """A rule, with its condition as a tree over the plan's atoms."""
+
+    card: RuleCard
+    logsource: LogSource
+    condition: Node
+
+
+class Plan(msgspec.Struct, frozen=True, array_like=True, dict=True):
+    """Every rule and every distinct atom. Rules and atoms are known by their place."""
+
+    rules: tuple[PlannedRule, ...]
+    atoms: tuple[Atom, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the rules: what alerts say they were judged with."""
+        return hashlib.sha256(encode_plan(self)).hexdigest()
+
+    def condition(self, rule: int) -> Node:
+        """Return a rule's tree with its atoms in it."""
+        return _filled(self.rules[rule].condition, self.atoms)
+
+
+def build_plan(rules: Iterable[LoadedRule]) -> tuple[Plan, list[Fault]]:
+    """Return the plan of all rules that can be expressed, and a fault for each other one."""
+    table: dict[Atom, int] = {}
+    planned: list[PlannedRule] = []
+    faults: list[Fault] = []
+    for rule in rules:
+        try:
+            tree = parse_rule(rule.sigma)
+            _check(tree)
+        except UnsupportedRuleError as error:
+            faults.append(rule.document.fault(error.place, error.problem, error.remedy))
+        else:
+            planned.append(PlannedRule(rule.card, rule.logsource, _numbered(tree, table)))
+    return Plan(tuple(planned), tuple(table)), faults
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """Return a plan as MessagePack."""
+    return msgspec.msgpack.encode(plan)
+
+
+def decode_plan(data: bytes) -> Plan:
+    """Return the plan that ``encode_plan`` wrote. Raises ``msgspec.DecodeError``."""
+    return msgspec.msgpack.decode(data, type=Plan)
+
+
+def _check(node: Node) -> None:
+    """Refuse what does not compile while the rule's file can still be named."""
+    match node:
+        case And() | Or():
+            for part in node.parts:
+                _check(part)
+        case Not():
+            _check(node.part)
+        case Leaf():
+            try:
+                compile_atom(node.atom)
+            except BadRegexError as error:
+                place = ("detection", node.selection)
+                problem = f"the regex {node.atom.pattern!r:.200} {error}"
+                raise UnsupportedRuleError(place, problem) from error
+
+
+def _numbered(node: Node, table: dict[Atom, int]) -> Node:
+    match node:
+        case And() | Or():
+            return type(node)(tuple(_numbered(part, table) for part in node.parts))
+        case Not():
+            return Not(_numbered(node.part, table))
+        case Leaf():
+            return Number(table.setdefault(node.atom, len(table)), node.selection)
+    return node
+
+
+def _filled(node: Node, atoms: tuple[Atom, ...]) -> Node:
+    match node:
+        case And() | Or():
+            return type(node)(tuple(_filled(part, atoms) for part in node.parts))
+        case Not():
+            return Not(_filled(node.part, atoms))
+        case Number():
+            return Leaf(atoms[node.atom], node.selection)
+    return node

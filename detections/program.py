@@ -1,0 +1,234 @@
+"""One part's rules, ready to run: columns of classes, and the answer to each signature."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+
+from detections.atoms import compile_atom
+from detections.judges import Compiler
+from detections.literals import exact_literal, necessary_literals
+from detections.scope import KEYWORDS, ORIGINAL, atoms_of
+from detections.triggers import Costs, Sample
+from detections.values import Column, reading_of, words_of_cell, words_of_original
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from detections.atoms import Reading, Test
+    from detections.scope import Scope
+    from detections.tree import Atom
+    from detections.values import Cell, Key
+
+LEARN_ROWS = 400
+LEARN_FACTOR = 30
+TRACKED_MAX = 64
+SAMPLED_ROWS = 5_000
+LOW_DROPPED = 2_000
+"""A column that was learnt as low and has more values than this is so no longer."""
+
+
+class Answer(NamedTuple):
+    """Rules that hold for a signature, and rules that its rows must be looked at for."""
+
+    certain: tuple[int, ...]
+    open: tuple[int, ...]
+
+
+Hit = tuple[int, int]
+"""A row, and the number of a rule that holds for it."""
+
+
+class Program:
+    """Finds the rules that hold in the frames of one part."""
+
+    def __init__(self, scope: Scope, atoms: Sequence[Atom], values_max: int) -> None:
+        self._scope, self._atoms, self._values_max = scope, atoms, values_max
+        self._tests = _Tests(atoms)
+        self._rows, self._learn_at = 0, LEARN_ROWS
+        self._plan_triggers({})
+
+    @property
+    def spent_bytes(self) -> int:
+        """About how much memory the values and signatures take."""
+        signatures = len(self._answers) * (100 + 8 * len(self._columns))
+        return signatures + sum(column.spent_bytes for column in self._columns)
+
+    def forget(self) -> None:
+        """Let go of all that was learnt of values; never within a batch."""
+        self._answers.clear()
+        for column in self._columns:
+            column.forget()
+
+    def hits(self, frame: pl.DataFrame) -> list[Hit]:
+        """Return every row and rule that belong together, in this order."""
+        if not self._scope.trees or frame.is_empty():
+            return []
+        cells = [cells_of(frame, column.name) for column in self._columns]
+        self._prepare(cells, frame.height)
+        codes = [c.classify(values) for c, values in zip(self._columns, cells, strict=True)]
+        signatures = zip(*codes, strict=True) if codes else [()] * frame.height
+        answers = list(map(self._answers.__getitem__, signatures))
+        hits: list[Hit] = []
+        rows = _Rows(cells)
+        for row, answer in enumerate(answers):
+            if answer is not None:
+                rows.row = row
+                found = [rule for rule in answer.open if self._check(rule)(rows.read)]
+                hits += [(row, rule) for rule in sorted((*answer.certain, *found))]
+        return hits
+
+    def _prepare(self, cells: list[list[Cell]], rows: int) -> None:
+        self._rows += rows
+        named = {c.name: v for c, v in zip(self._columns, cells, strict=True) if c.cached}
+        if self._rows >= self._learn_at:
+            self._learn_at = self._rows * LEARN_FACTOR
+            self._plan_triggers({n: self._sample(n, values) for n, values in named.items()})
+        elif any(c.low and len(c) > LOW_DROPPED for c in self._columns):
+            self._plan_triggers({n: Sample(values[:SAMPLED_ROWS]) for n, values in named.items()})
+        elif any(len(c) > (self._values_max if c.cached else 0) for c in self._columns):
+            self.forget()
+
+    def _sample(self, column: str, values: list[Cell]) -> Sample:
+        """Return what is known of a column: this batch if it is large, or else all its values."""
+        known = next(c for c in self._columns if c.name == column)
+        return Sample(
+            values[:SAMPLED_ROWS] if len(values) >= LEARN_ROWS else [*known.values(), *values]
+        )
+
+    def _plan_triggers(self, samples: Mapping[str, Sample]) -> None:
+        scope = self._scope
+        costs = Costs(self._atoms, scope.column_of, self._tests, samples)
+        rules: dict[str, dict[Key, set[int]]] = defaultdict(lambda: defaultdict(set))
+        tracked = {atom for atom, column in scope.column_of.items() if costs.low(column)}
+        always = []
+        for rule, tree in scope.trees.items():
+            triggers = None if isinstance(tree, bool) else costs.cover(tree).triggers
+            if triggers is None:
+                always.append(rule)
+                mine = atoms_of(tree)
+                tracked |= mine if len(mine) <= TRACKED_MAX else set()
+            for column, key in triggers or ():
+                rules[column][key].add(rule)
+                if isinstance(key, int):
+                    tracked.add(key if key >= 0 else ~key)
+        self._columns = [self._column(name, rules[name], tracked, costs) for name in scope.columns]
+        self._always = frozenset(always)
+        self._compile()
+
+    def _column(
+        self, name: str, rules: Mapping[Key, set[int]], tracked: set[int], costs: Costs
+    ) -> Column:
+        """Return a column that shows the keys of ``rules`` and decides what is tracked."""
+        exact: dict[int, Key] = {}
+        necessary = {}
+        mine = [atom for atom, column in self._scope.column_of.items() if column == name]
+        cached = name != KEYWORDS
+        for atom in mine:
+            operation = self._atoms[atom].operation
+            literal = exact_literal(self._atoms[atom])
+            if operation == "fieldref" or (not cached and atom not in rules):
+                continue
+            if literal is not None and (atom in tracked or literal in rules):
+                exact[atom] = literal
+            elif atom in tracked or operation in ("null", "exists"):
+                exact[atom] = atom
+        searched = {key for key in (*rules, *exact.values()) if isinstance(key, bytes)}
+        for atom in mine:
+            found = [each for each in necessary_literals(self._atoms[atom]) if each in searched]
+            if found:
+                necessary[atom] = found
+        shown: dict[Key, set[int]] = defaultdict(set)
+        for key, of in rules.items():
+            # A class shows an atom that a literal decides as that literal.
+            shown[exact[key] if isinstance(key, int) and key >= 0 else key] |= of
+        return Column(
+            name,
+            rules={key: frozenset(of) for key, of in shown.items()},
+            exact=exact,
+            tests={atom: self._tests[atom] for atom, key in exact.items() if key == atom},
+            necessary=necessary,
+            words=words_of_cell if cached else words_of_original,
+            cached=cached,
+            low=costs.low(name),
+        )
+
+    def _compile(self) -> None:
+        place = {name: index for index, name in enumerate(self._scope.columns)}
+        compiler = Compiler(
+            self._atoms,
+            self._tests,
+            {atom: place[name] for atom, name in self._scope.column_of.items()},
+            {atom: place[name] for atom, name in self._scope.other_of.items()},
+        )
+        trees = self._scope.trees
+        self._judge = cache(lambda rule: compiler.judge(trees[rule]))
+        self._check = cache(lambda rule: compiler.check(trees[rule]))
+        self._answers = _Answers(self)
+
+    def answer(self, signature: tuple[int, ...]) -> Answer | None:
+        """Return what a signature's classes tell of the rules; None if no rule can hold."""
+        classes = [c.classes[code] for c, code in zip(self._columns, signature, strict=True)]
+        candidates = self._always.union(*(each.rules for each in classes))
+        certain, unknown = [], []
+        for rule in candidates:
+            judged = self._judge(rule)(classes)
+            if judged is None:
+                unknown.append(rule)
+            elif judged:
+                certain.append(rule)
+        return Answer(tuple(certain), tuple(unknown)) if certain or unknown else None
+
+
+class _Answers(dict[tuple[int, ...], "Answer | None"]):
+    """Signature -> answer, worked out once. Keys are whole tuples: a hash alone may collide."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__()
+        self._program = program
+
+    def __missing__(self, signature: tuple[int, ...]) -> Answer | None:
+        answer = self[signature] = self._program.answer(signature)
+        return answer
+
+
+class _Tests(dict[int, "Test"]):
+    """Atom -> its test, compiled when first asked for."""
+
+    def __init__(self, atoms: Sequence[Atom]) -> None:
+        super().__init__()
+        self._atoms = atoms
+
+    def __missing__(self, atom: int) -> Test:
+        test = self[atom] = compile_atom(self._atoms[atom])
+        return test
+
+
+class _Rows:
+    """The cells of one row at a time, read once for all rules; equal cells share a reading."""
+
+    def __init__(self, cells: list[list[Cell]]) -> None:
+        self._cells = cells
+        self._readings: list[dict[Cell, Reading]] = [{} for _ in cells]
+        self.row = 0
+
+    def read(self, place: int) -> Reading:
+        cell = self._cells[place][self.row]
+        reading = self._readings[place].get(cell)
+        if reading is None:
+            reading = self._readings[place][cell] = reading_of(cell)
+        return reading
+
+
+def cells_of(frame: pl.DataFrame, column: str) -> list[Cell]:
+    """Return a column's cells; those of a column that the frame lacks are missing."""
+    if column == KEYWORDS:
+        column = ORIGINAL
+    elif column not in frame.columns:
+        return [None] * frame.height
+    elif frame.schema[column] != pl.String:
+        return frame[column].cast(pl.String).to_list()
+    return frame[column].to_list()

@@ -1,0 +1,158 @@
+"""Which keys of which columns make a rule a candidate: the cheapest that no match can lack."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import reduce
+from typing import TYPE_CHECKING, NamedTuple
+
+from ahocorasick_rs import BytesAhoCorasick
+
+from detections.literals import END, START, necessary_literals
+from detections.tree import And, Node, Not, Number, Or
+from detections.values import reading_of, words_of_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from detections.atoms import Test
+    from detections.tree import Atom
+    from detections.values import Cell, Key
+
+VERIFY_US = 8.0
+"""What one look at a row costs, against which the cost of a trigger is weighed."""
+TEST_US = {"regex": 1.5, "like": 1.0, "cidr": 0.6}
+LOW_VALUES_MAX = 256
+LOW_SHARE_MAX = 0.1
+SAMPLE_MAX = 3_000
+_RARE = 1e-6
+
+
+class Cover(NamedTuple):
+    """Keys of which every match shows at least one; None where there are no such keys."""
+
+    cost_us: float
+    triggers: frozenset[tuple[str, Key]] | None
+
+
+NEVER = Cover(0.0, frozenset())
+ALWAYS = Cover(1e9, None)
+
+
+class Sample:
+    """Values of one column as a batch had them, to count on."""
+
+    def __init__(self, values: Iterable[Cell]) -> None:
+        counted = Counter(values)
+        self.rows = sum(counted.values())
+        self.low = len(counted) <= min(LOW_VALUES_MAX, max(8, self.rows * LOW_SHARE_MAX))
+        self.counted = counted.most_common(SAMPLE_MAX)
+
+    def share(self, test: Test) -> float:
+        """Return the share of rows for which a test holds."""
+        held = sum(count for value, count in self.counted if test(reading_of(value)))
+        return held / max(1, self.rows)
+
+    def shares(self, literals: Sequence[bytes]) -> dict[bytes, float]:
+        """Return the share of rows in whose texts each literal stands, if in any."""
+        from detections.literals import marked
+
+        search = BytesAhoCorasick(list(literals))
+        found: Counter[bytes] = Counter()
+        for value, count in self.counted:
+            text = b"".join(map(marked, words_of_cell(value)))
+            for index in {i for i, _, _ in search.find_matches_as_indexes(text, overlapping=True)}:
+                found[literals[index]] += count
+        return {literal: count / max(1, self.rows) for literal, count in found.items()}
+
+
+class Costs:
+    """What each trigger would cost a row: a guess from its length until there is a sample."""
+
+    def __init__(
+        self,
+        atoms: Sequence[Atom],
+        column_of: Mapping[int, str],
+        tests: Mapping[int, Test],
+        samples: Mapping[str, Sample],
+    ) -> None:
+        self._atoms, self._column_of, self._tests = atoms, column_of, tests
+        self._samples = samples
+        self._shares = {
+            name: sample.shares(literals)
+            for name, sample in samples.items()
+            if not sample.low and (literals := self._literals(name))
+        }
+        self._held: dict[int, float] = {}
+
+    def _literals(self, column: str) -> list[bytes]:
+        mine = (self._atoms[atom] for atom, name in self._column_of.items() if name == column)
+        return sorted({literal for atom in mine for literal in necessary_literals(atom)})
+
+    def low(self, column: str) -> bool:
+        """Tell whether a column is known to have few distinct values."""
+        return column in self._samples and self._samples[column].low
+
+    def literal(self, column: str, literal: bytes) -> float:
+        """Return the cost of looking at the rows in which a literal stands."""
+        text = len(literal.strip(START + END))
+        anchors = len(literal) - text
+        guess = max(_RARE, 10 ** (-text / 4 - anchors / 2))
+        if column not in self._shares:
+            return VERIFY_US * guess
+        # A sample in which it never stood says less than its length about how rare it is.
+        rows = self._samples[column].rows
+        seen = self._shares[column].get(literal, 0.0)
+        return VERIFY_US * (seen + guess / (1 + rows / 100))
+
+    def held(self, atom: int) -> float:
+        """Return the share of rows in which an atom of a low column holds."""
+        if atom not in self._held:
+            self._held[atom] = self._samples[self._column_of[atom]].share(self._tests[atom])
+        return self._held[atom]
+
+    def cover(self, node: Node, *, positive: bool = True) -> Cover:
+        """Return the cheapest cover of a tree, or of its negation."""
+        match node:
+            case Not():
+                return self.cover(node.part, positive=not positive)
+            case And() | Or():
+                covers = [self.cover(part, positive=positive) for part in node.parts]
+                if isinstance(node, And) is positive:
+                    return min(covers, key=lambda cover: cover.cost_us)
+                return reduce(_union, covers, NEVER)
+            case Number():
+                return self._atom(node.atom, positive=positive)
+        return ALWAYS
+
+    def _atom(self, number: int, *, positive: bool) -> Cover:
+        atom, column = self._atoms[number], self._column_of[number]
+        if atom.operation == "fieldref":
+            return ALWAYS
+        if atom.operation in ("null", "exists"):
+            cost = VERIFY_US * (0.5 if column not in self._samples else self._null(number))
+            return _one(cost if positive else VERIFY_US - cost, column, number, positive=positive)
+        if self.low(column):
+            share = self.held(number) if positive else 1 - self.held(number)
+            return _one(VERIFY_US * (share + _RARE), column, number, positive=positive)
+        if not positive:
+            return ALWAYS
+        literals = necessary_literals(atom)
+        if literals:
+            cost, rarest = min((self.literal(column, each), each) for each in literals)
+            return Cover(cost, frozenset({(column, rarest)}))
+        guess = TEST_US.get(atom.operation, 0.3) + VERIFY_US * 0.05
+        return _one(guess, column, number, positive=True)
+
+    def _null(self, number: int) -> float:
+        return self.held(number)
+
+
+def _one(cost_us: float, column: str, atom: int, *, positive: bool) -> Cover:
+    return Cover(cost_us, frozenset({(column, atom if positive else ~atom)}))
+
+
+def _union(left: Cover, right: Cover) -> Cover:
+    if left.triggers is None or right.triggers is None:
+        return ALWAYS
+    return Cover(left.cost_us + right.cost_us, left.triggers | right.triggers)
