@@ -38,7 +38,7 @@ def open_database(
         )
     try:
         return _open(path, migrations, read_only=read_only)
-    except apsw.Error as error:
+    except (apsw.Error, OSError) as error:
         raise NeighbourError(f"{path}: {error}") from error
 
 
