@@ -78,6 +78,10 @@ def read_file(path: Path) -> TableFile:
     return TableFile(path, data, hashlib.sha256(data).hexdigest())
 
 
+Cells = tuple[int, list[str]]
+"""A line's number and its cells."""
+
+
 @dataclass(frozen=True, slots=True)
 class CsvRow:
     """One line of a CSV table: its cells by column, stripped; an absent cell is empty text."""
@@ -90,10 +94,19 @@ class CsvRow:
 
 
 def csv_rows(file: TableFile, required: tuple[str, ...], notes: Notes) -> Iterator[CsvRow]:
-    """Yield the rows of a CSV file with a header (RFC 4180; ";" between cells is read too).
+    """Yield the rows of a CSV file; see ``csv_cells``."""
+    header, rows = csv_cells(file, required, notes)
+    for line, cells in rows:
+        yield CsvRow(line, dict(zip(header, (cell.strip() for cell in cells), strict=False)))
 
-    Blank lines and lines that start with "#" are skipped, bad ones noted. Raises ``UnusableError``
-    if the header lacks a required column.
+
+def csv_cells(
+    file: TableFile, required: tuple[str, ...], notes: Notes
+) -> tuple[list[str], Iterator[Cells]]:
+    """Return the header of a CSV file and its rows (RFC 4180; ";" between cells is read too).
+
+    A row is one line. Blank lines and lines that start with "#" are skipped, bad ones noted. Raises
+    ``UnusableError`` if the header lacks a required column.
     """
     lines = numbered_lines(file, notes)
     header_line, header_text = next(lines, (1, ""))
@@ -104,8 +117,15 @@ def csv_rows(file: TableFile, required: tuple[str, ...], notes: Notes) -> Iterat
         raise UnusableError(
             str(Fault(file.path, header_line, f"the header has no column {', '.join(missing)}"))
         )
+    return header, _cells(lines, header, delimiter, notes)
+
+
+def _cells(
+    lines: Iterator[tuple[int, str]], header: list[str], delimiter: str, notes: Notes
+) -> Iterator[Cells]:
     for line, text in lines:
         try:
+            # One reader a line: an open quote spoils its line, not the rest of the file.
             (cells,) = csv.reader([text], delimiter=delimiter, strict=True)
         except csv.Error as error:
             notes.add(line, f"is not CSV: {error}")
@@ -113,7 +133,7 @@ def csv_rows(file: TableFile, required: tuple[str, ...], notes: Notes) -> Iterat
         if len(cells) > len(header):
             notes.add(line, f"has {len(cells)} cells, the header {len(header)}")
             continue
-        yield CsvRow(line, dict(zip(header, (cell.strip() for cell in cells), strict=False)))
+        yield line, cells
 
 
 def numbered_lines(file: TableFile, notes: Notes) -> Iterator[tuple[int, str]]:

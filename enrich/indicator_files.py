@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from enrich.files import Notes, TableFile, UnusableError, csv_rows, numbered_lines
+from enrich.files import Notes, TableFile, UnusableError, csv_cells, numbered_lines
 from enrich.networks import V4_BITS, address, network
 from enrich.observables import normal_urls
 from enrich.stix import line_of, stix_indicators
 from enrich.validity import ALWAYS, NEVER, moment
+from enrich.value_index import V4
 from luytre.core.cells import scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
 TYPES = pl.Enum(["ipv4-addr", "ipv6-addr", "domain-name", "url", "file"])
 """The values of ECS threat.indicator.type that we join."""
@@ -51,10 +53,9 @@ KINDS = {
 
 _TYPE = {"domain": "domain-name", "url": "url", "hash": "file"}
 
-_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_V4 = rf"^(?:{_OCTET}\.){{3}}{_OCTET}(?:/[0-9]{{1,2}})?$"
+_V4 = V4 + "(?:/[0-9]{1,2})?$"
 _V6 = r"^[0-9a-f:]*:[0-9a-f:.]*(?:/[0-9]{1,3})?$"
-_DOMAIN = r"^(?:[\p{L}\p{N}_](?:[\p{L}\p{N}_-]{0,61}[\p{L}\p{N}_])?\.)+[\p{L}][\p{L}\p{N}-]{1,62}$"
+_DOMAIN = r"^(?:[\p{L}\p{N}_-]+\.)+[\p{L}\p{N}-]*\p{L}[\p{L}\p{N}-]*$"
 _HASH = r"^(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})$"
 _PORT = r"^([0-9.]{7,15}):[0-9]{1,5}$"
 # Lists comment after the value; a "#" inside a URL is its fragment.
@@ -80,13 +81,12 @@ def read_indicators(file: TableFile) -> tuple[pl.DataFrame, list[str]]:
     return frame.rechunk(), notes.all()
 
 
-def _rows(file: TableFile, notes: Notes) -> Iterator[tuple[Any, ...]]:
-    """Yield line and the texts of ``_COLUMNS``."""
-    # A million lines take 2 s here; they are read once per change of the file.
+def _rows(file: TableFile, notes: Notes) -> Iterator[Sequence[Any]]:
+    """Yield line and the texts of ``_COLUMNS``; the last of them may be absent."""
+    # A million lines take 3 s here; they are read once per change of the file.
     match file.path.suffix.lower():
         case ".csv":
-            for row in csv_rows(file, ("value",), notes):
-                yield row.line, *(row.get(column) for column in _COLUMNS)
+            yield from _csv_rows(file, notes)
         case ".json" | ".stix":
             for item in stix_indicators(file, notes):
                 yield 0, item["value"], item["declared"], *(item[c] for c in _COLUMNS[2:])
@@ -95,10 +95,20 @@ def _rows(file: TableFile, notes: Notes) -> Iterator[tuple[Any, ...]]:
                 yield line, text, "", "", "", "", "", ""
 
 
-def _frame(rows: Iterable[tuple[Any, ...]], file: TableFile, notes: Notes) -> pl.DataFrame:
+def _csv_rows(file: TableFile, notes: Notes) -> Iterator[Sequence[Any]]:
+    header, rows = csv_cells(file, ("value",), notes)
+    places = [header.index(c) if c in header else len(header) for c in _COLUMNS]
+    pick = operator.itemgetter(*places)
+    for line, cells in rows:
+        cells.extend([""] * (len(header) + 1 - len(cells)))
+        yield line, *pick(cells)
+
+
+def _frame(rows: Sequence[Sequence[Any]], file: TableFile, notes: Notes) -> pl.DataFrame:
     """Return a chunk in ``SCHEMA``; what cannot be used is noted and left out."""
     schema = {"line": pl.UInt32, **dict.fromkeys(_COLUMNS, pl.String)}
-    raw = pl.DataFrame(rows, schema=schema, orient="row").with_columns(_cleaned())
+    raw = pl.DataFrame(rows, schema=schema, orient="row")
+    raw = raw.with_columns(pl.col(_COLUMNS).str.strip_chars()).with_columns(_cleaned())
     raw = _spelt(_classed(raw))
     start, end = _moments(raw["valid_from"], ALWAYS), _moments(raw["valid_until"], NEVER)
     confidence = raw["confidence"].cast(pl.Int64, strict=False)

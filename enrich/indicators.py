@@ -9,10 +9,9 @@ import polars as pl
 
 from enrich.indicator_files import SCHEMA, read_indicators
 from enrich.lookup import nulls
-from enrich.networks import Networks, address, network
 from enrich.observables import ADDRESS_COLUMNS, OBSERVED, URL_COLUMNS, cell_texts
 from enrich.validity import event_times
-from enrich.value_index import ValueIndex
+from enrich.value_index import NetworkIndex, ValueIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,13 +44,11 @@ class Indicators:
     def __init__(self, table: pl.DataFrame) -> None:
         self._table = table
         self._index = ValueIndex(table["value"])
-        self._networks: Networks[int] = Networks()
         wide = table.with_row_index("row").filter(
             pl.col("type").is_in(["ipv4-addr", "ipv6-addr"])
             & pl.col("value").str.contains("/", literal=True)
         )
-        for row, text in wide.select("row", "value").iter_rows():
-            self._networks.add(network(text), row)
+        self._networks = NetworkIndex(wide["value"], wide["row"])
 
     def __call__(self, events: pl.DataFrame) -> pl.DataFrame:
         """Add the columns."""
@@ -74,27 +71,16 @@ class Indicators:
         seen = OBSERVED[column](texts)
         asked, rows = self._index.find(seen["value"])
         named = seen[asked].select("cell", "rank").with_columns(pl.Series("row", rows, pl.Int64))
-        if len(self._networks) and column in (*ADDRESS_COLUMNS, *URL_COLUMNS):
-            named = pl.concat([named, self._inside(seen)])
+        if self._networks and column in (*ADDRESS_COLUMNS, *URL_COLUMNS):
+            inside = self._networks.find(seen["value"])
+            cells = seen["cell"].gather(inside["place"])
+            named = pl.concat([named, inside.select(cells, "rank", "row")])
         if not named.height:
             return pl.DataFrame(schema=_HIT)
         cells = events.select(pl.col(column).alias("cell")).with_row_index("index")
         return cells.join(named, on="cell").select(
             "index", "row", "rank", pl.lit(place, pl.Int32).alias("place")
         )
-
-    def _inside(self, seen: pl.DataFrame) -> pl.DataFrame:
-        """Return the networks around the addresses."""
-        # Python runs over distinct addresses: 2 us each with ten prefix lengths.
-        found = [
-            (cell, prefix, row)
-            for cell, text in seen.select("cell", "value").iter_rows()
-            if (place := address(text))
-            for prefix, rows in self._networks.around(place)
-            for row in rows
-        ]
-        schema = {"cell": pl.String, "rank": pl.Int32, "row": pl.Int64}
-        return pl.DataFrame(found, schema=schema, orient="row")
 
     def _best(self, found: pl.DataFrame) -> pl.DataFrame:
         """Return one answer per event, among the indicators that hold at its time."""
