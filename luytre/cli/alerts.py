@@ -28,7 +28,7 @@ TimeOption = datetime | None
 
 
 @app.command("list")
-def list_alerts(  # noqa: PLR0913 - one option each
+def list_alerts(  # noqa: PLR0913, PLR0917 - one option each
     config: ConfigOption = None,
     organization: OrganizationOption = None,
     level: LevelOption = None,

@@ -57,16 +57,7 @@ def list_rules(
         (
             level_text(rule.card.level),
             text(rule.card.title),
-            text(
-                "/".join(
-                    p or "*"
-                    for p in (
-                        rule.logsource.product,
-                        rule.logsource.category,
-                        rule.logsource.service,
-                    )
-                )
-            ),
+            text(str(rule.logsource)),
             text(rule.card.id),
         )
         for rule in ordered
@@ -76,9 +67,9 @@ def list_rules(
 
 
 @app.command("test")
-def test_rules(paths: PathsArgument = None, config: ConfigOption = None) -> None:
-    """Run the examples beside rules: each must match, or not match, as it says. Exit code 1 if not."""
-    findings, examples = content.test(read_config(config), paths or [])
+def run_examples(paths: PathsArgument = None, config: ConfigOption = None) -> None:
+    """Run the examples beside rules, each must match or not as it says; exit code 1 if not."""
+    findings, examples = content.run_examples(read_config(config), paths or [])
     for finding in findings:
         error_console().print(text(str(finding)))
     console().print(f"{examples} examples, {len(findings)} wrong")
@@ -96,26 +87,30 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Say which parts of a rule hold for an event, which do not, and on which value."""
-    explained = content.explain(read_config(config), rule, event, hint)
+    explained = content.explain_event(read_config(config), rule, event, hint)
+    explanation = explained.explanation
     if as_json:
-        print_json(explained)
+        print_json(explanation)
         return
     out = console()
-    verdict = "matches" if explained.matched else "does not match"
-    out.print(text(f"{explained.title}: {verdict}", "bold green" if explained.matched else "bold"))
+    verdict = "matches" if explanation.holds else "does not match"
+    style = "bold green" if explanation.holds else "bold"
+    out.print(text(f"{explained.rule.card.title}: {verdict}", style))
     rows = [
         (
-            text("yes" if step.held else "no", "green" if step.held else "red"),
+            text("yes" if step.held else "no", "red" if step.held == step.negated else "green"),
+            text("must not hold" if step.negated else "must hold"),
             text(step.selection),
             text(step.field or "(keyword)"),
             text(step.operation),
             text(step.pattern),
             text("(missing)" if step.value is None else step.value),
         )
-        for step in explained.steps
+        for step in explanation.findings
     ]
-    out.print(table("", ["held", "selection", "field", "", "pattern", "value"], rows))
-    out.print(text(f"condition: {explained.condition}"))
+    columns = ["held", "wanted", "selection", "field", "", "pattern", "value"]
+    out.print(table("", columns, rows))
+    out.print(text(f"condition: {explained.rule.document.data['detection']['condition']}"))
 
 
 @app.command()
@@ -126,13 +121,10 @@ def install(
     """Install a rule set with its licence and authors. Bad rules are refused: exit code 5."""
     if not source.exists():
         raise Refused(f"{source} does not exist")
-    installed = content.install(read_config(config), source)
+    installed = content.install_rules(read_config(config), source)
     _print_faults(installed.faults)
-    console().print(
-        text(
-            f"{installed.rules} rules installed in {installed.path}, {len(installed.faults)} refused"
-        )
-    )
+    summary = f"{installed.rules} rules in {installed.path}, {len(installed.faults)} refused"
+    console().print(text(summary))
     if installed.faults:
         raise typer.Exit(5)
 

@@ -31,7 +31,7 @@ def run(
 ) -> None:
     """Run everything on this machine: the shipper, detect, index, upkeep."""
     settings = read_config(config)
-    commands = build.commands(settings, config, workers or settings.workers)
+    commands = build.commands(config, workers or settings.workers)
     for line in build.check(settings):
         console().print(line, markup=False)
     if check:

@@ -27,6 +27,9 @@ class LogSource:
     category: str | None = None
     service: str | None = None
 
+    def __str__(self) -> str:
+        return "/".join(part or "*" for part in (self.product, self.category, self.service))
+
     def covers(self, other: LogSource) -> bool:
         """Tell whether a rule written for this log source applies to events of ``other``.
 

@@ -258,13 +258,13 @@ def load_config(path: Path) -> Config:
     if not isinstance(data, dict):
         raise ConfigurationError([document.fault((), "must be a mapping of settings")])
     filled = _fill(data, document, (), faults)
+    if faults:
+        raise ConfigurationError(faults)
     try:
         config = Config.model_validate(filled)
     except ValidationError as error:
         faults.extend(_faults(document, error))
         raise ConfigurationError(sorted(faults, key=lambda f: f.line)) from None
-    if faults:
-        raise ConfigurationError(faults)
     resolved: Config = _resolve(config, path.resolve().parent)
     return resolved
 

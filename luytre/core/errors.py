@@ -1,7 +1,7 @@
 """Every error that leaves a room.
 
     LuytreError
-    ├── ConfigurationError      stops the start: all faults, each with file:line and remedy
+    ├── ConfigurationError      stops the start, with every fault
     ├── NeighbourError          a disk, broker, or node that its adapter gave up on: the process ends
     │   └── Fenced              another member owns the partition now: drop the batch
     └── Refused                 a command asks for what is not allowed or does not exist

@@ -36,7 +36,7 @@ def configure_logs(*, level: str = "info", json: bool | None = None) -> None:
 
 
 def escape_controls(text: str) -> str:
-    r"""Return text that a terminal shows as text: C0, C1 and bidi controls become ``\xNN`` forms."""
+    r"""Return text that a terminal only shows: C0, C1 and bidi controls become ``\xNN``."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

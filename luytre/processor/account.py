@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
+
+    from ingest.ledger import StreamRow
+    from ingest.shippers.registry import FileRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,52 +34,32 @@ class Account:
     last_at: datetime | None
 
 
-class ShippedRow(Protocol):
-    """A row of the shipper's registry."""
-
-    stream: str
-    organization: str
-    path: str
-    next_seq: int
-
-
-class LedgerRow(Protocol):
-    """A row of the ledger."""
-
-    stream: str
-    organization: str
-    events: int
-    rejects: int
-    resent: int
-    holes: Sequence[tuple[int, int]]
-    end: int
-    last_at: datetime | None
-
-
-def accounts(shipped: Iterable[ShippedRow], seen: Iterable[LedgerRow]) -> list[Account]:
+def accounts_of(shipped: Iterable[FileRow], seen: Iterable[StreamRow]) -> list[Account]:
     """Join both sides. A stream of another machine's shipper counts as shipped up to its end."""
     rows = {row.stream: row for row in shipped}
     result = [_account(rows.pop(row.stream, None), row) for row in seen]
     result += [
-        Account(r.organization, r.stream, r.path, r.next_seq, 0, 0, r.next_seq, 0, (), 0, None)
+        Account(r.organization, r.stream, r.path, r.place.seq, 0, 0, r.place.seq, 0, (), 0, None)
         for r in rows.values()
     ]
     return sorted(result, key=lambda account: (account.organization, account.path, account.stream))
 
 
-def _account(row: ShippedRow | None, seen: LedgerRow) -> Account:
-    shipped = max(row.next_seq if row else 0, seen.end)
+def _account(row: FileRow | None, seen: StreamRow) -> Account:
+    counts = seen.counts
     missing = sum(last - first + 1 for first, last in seen.holes)
+    end = counts.events + counts.rejects + missing
+    shipped = max(row.place.seq if row else 0, end)
     return Account(
-        organization=seen.organization,
+        organization=counts.organization,
         stream=seen.stream,
         path=row.path if row else "",
         shipped=shipped,
-        events=seen.events,
-        rejects=seen.rejects,
-        pending=shipped - seen.end,
+        events=counts.events,
+        rejects=counts.rejects,
+        pending=shipped - end,
         missing=missing,
         holes=tuple(seen.holes),
-        resent=seen.resent,
-        last_at=seen.last_at,
+        resent=counts.resent,
+        last_at=counts.received_at,
     )

@@ -5,24 +5,25 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from detections.install import installed_paths
-from detections.match import Engine
-from detections.plan_cache import load_or_build
-from ingest.dead_letter import reject_messages
+import polars as pl
+from ingest.dead_letter import read_rejects, reject_messages, replay_messages
 from ingest.intake import Intake
-from ingest.ledger import Ledger, SeenSequences
 from ingest.shippers.ship import Shipper
 
 import enrich
 from ingest.embedded import EmbeddedLog
+from ingest.ledger import Ledger, SeenSequences
+from ingest.shippers.registry import Registry
 from luytre.core.clock import SystemClock
-from luytre.core.errors import Fault, NeighbourError, Refused
+from luytre.core.ecs import empty_rejects
+from luytre.core.errors import NeighbourError
 from luytre.core.log import get_logger
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, REJECTS_TOPIC
 from luytre.core.metrics import RULES, serve_metrics
+from luytre.processor.account import Account, accounts_of
+from luytre.processor.content import Content, content
 from luytre.processor.detect import DetectSink
 from luytre.processor.index import IndexSink
 from luytre.processor.places import Places
@@ -33,10 +34,11 @@ from luytre.store.alerts import SqliteAlertStore
 from luytre.store.archive import Archive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from enrich import Enrichment
+    from luytre.core.alert import Matcher
     from luytre.core.batch import Part
     from luytre.core.clock import Clock
     from luytre.core.config import Config
@@ -45,32 +47,6 @@ DETECT_GROUP, INDEX_GROUP = "detect", "index"
 MIB = 2**20
 
 log = get_logger("build")
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """The rules that run, and what was refused with its reason."""
-
-    engine: Engine
-    faults: tuple[Fault, ...]
-    rules: int
-
-
-def content(config: Config, *, extra: Sequence[Path] = (), builtin: bool = True) -> Content:
-    """Load, plan, and quarantine. Raises ``Refused`` if no valid rule is left."""
-    places = Places(config.data_dir)
-    paths = [*config.rules.paths, *installed_paths(places.rules), *extra]
-    loaded = load_or_build(
-        paths,
-        builtin=builtin and config.rules.builtin,
-        folder=places.plans,
-        disabled=config.rules.disabled,
-        levels=config.rules.levels,
-    )
-    if not loaded.plan.rules:
-        raise Refused("no valid rule is left: see `luytre rules check`")
-    engine = Engine(loaded.plan, SystemClock(), dict)
-    return Content(engine, loaded.faults, len(loaded.plan.rules))
 
 
 def open_log(config: Config) -> EmbeddedLog:
@@ -91,6 +67,49 @@ def ledger(config: Config) -> Ledger:
     return Ledger(Places(config.data_dir).ledger)
 
 
+def accounts(config: Config) -> list[Account]:
+    """Return the account of every stream, shipped here or elsewhere."""
+    places = Places(config.data_dir)
+    registry = Registry(places.shipper)
+    book = Ledger(places.ledger)
+    found = accounts_of(registry.rows(), book.rows())
+    registry.close()
+    book.close()
+    return found
+
+
+def lag(config: Config, group: str, topic: str) -> int:
+    """Return how many messages of a topic a group has not committed."""
+    opened = open_log(config)
+    topics = opened.topics()
+    starts, done = topics.starts(topic), topics.committed(group, topic)
+    waiting = sum(end - done.get(p, starts[p]) for p, end in topics.ends(topic).items())
+    opened.close()
+    return waiting
+
+
+def rejects(config: Config, reason: str = "") -> pl.DataFrame:
+    """Return the rejects that are still in the log, oldest first, each once."""
+    opened = open_log(config)
+    consumer = opened.consumer(f"rejects-{os.getpid()}", REJECTS_TOPIC)
+    frames = [empty_rejects()]
+    while records := consumer.poll(0):
+        frames.append(read_rejects(records))
+    opened.close()
+    found = pl.concat(frames, how="diagonal").unique("event.id", keep="last", maintain_order=True)
+    return found.filter(pl.col("error.message").str.contains(reason, literal=True))
+
+
+def replay(config: Config, rows: pl.DataFrame) -> None:
+    """Put rejects into the log of events again, durably."""
+    opened = open_log(config)
+    producer = opened.producer()
+    for message in replay_messages(rows):
+        producer.send(EVENTS_TOPIC, message)
+    producer.flush()
+    opened.close()
+
+
 def archive(config: Config) -> Archive:
     """Return the archive of all events."""
     return Archive(Places(config.data_dir).archive)
@@ -104,7 +123,7 @@ def scanner(config: Config, rules: Content, clock: Clock) -> Scanner:
 
 
 def _needed(
-    engine: Engine, enrichment: Enrichment, archived: frozenset[str]
+    engine: Matcher, enrichment: Enrichment, archived: frozenset[str]
 ) -> Callable[[Part], frozenset[str]]:
     """Return what to decode. Columns that enrichment adds are never taken from a payload."""
 
@@ -163,7 +182,7 @@ def detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
     _report(rules)
     loop = Loop(sink)
     with _metrics(config, 2 + worker):
-        loop.run(opened.consumer(DETECT_GROUP, EVENTS_TOPIC, loop.on_revoke), stopped)
+        loop.run(opened.consumer(DETECT_GROUP, EVENTS_TOPIC, on_revoke=loop.on_revoke), stopped)
 
 
 def _report(rules: Content) -> None:
@@ -177,7 +196,9 @@ def index(config: Config, stopped: Callable[[], bool]) -> None:
     """Run the index loop until stopped."""
     loop = Loop(IndexSink(alert_store(config)))
     with _metrics(config, 0):
-        loop.run(open_log(config).consumer(INDEX_GROUP, ALERTS_TOPIC, loop.on_revoke), stopped)
+        loop.run(
+            open_log(config).consumer(INDEX_GROUP, ALERTS_TOPIC, on_revoke=loop.on_revoke), stopped
+        )
 
 
 def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:
@@ -198,7 +219,7 @@ def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:
         work.run(stopped)
 
 
-def commands(config: Config, path: Path | None, workers: int) -> dict[str, list[str]]:
+def commands(path: Path | None, workers: int) -> dict[str, list[str]]:
     """Return what the supervisor starts: a name and arguments for each process."""
     shared = [*(["--config", str(path)] if path else []), "--with-parent"]
     loops = {f"detect-{n}": ["detect", "--worker", str(n), *shared] for n in range(workers)}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
+from ingest.ledger import Counts
 from luytre.core.alert import encode_alert
 from luytre.core.batch import TopicPartition
 from luytre.core.log import get_logger
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from luytre.core.batch import Batch, Part, Stage
     from luytre.core.clock import Clock
     from luytre.core.message import Producer, Record
+
+STREAM = ("log.topic", "log.partition", "luytre.stream")
 
 log = get_logger("detect")
 
@@ -35,6 +38,8 @@ class Progress(Protocol):
     """Which sequences were processed: ``ingest.ledger.SeenSequences``."""
 
     def offset(self, place: TopicPartition) -> int: ...
+
+    def count(self, place: TopicPartition, stream: str, counts: Counts) -> None: ...
 
     def flush(self, offsets: Mapping[TopicPartition, int]) -> None: ...
 
@@ -92,7 +97,7 @@ class DetectSink:
             self._send_rejects(batch.rejects)
         if not batch.events.height:
             return
-        EVENTS_READ.labels(name).inc(batch.events.height)
+        self._count_events(name, batch.events)
         self._note_age(name, batch.events)
         self._send_alerts(self._matcher(batch))
         if self._archive is not None:
@@ -100,14 +105,41 @@ class DetectSink:
             self._gathered.append(rows)
             self._gathered_bytes += int(rows.estimated_size())
 
+    def _count_events(self, name: str, events: pl.DataFrame) -> None:
+        EVENTS_READ.labels(name).inc(events.height)
+        streams = events.group_by(*STREAM).agg(
+            pl.len(),
+            pl.col("organization.id").last(),
+            pl.col("@timestamp").min().alias("first"),
+            pl.col("@timestamp").max().alias("last"),
+            pl.col("event.ingested").max().alias("received"),
+        )
+        for topic, partition, stream, count, organization, first, last, received in streams.rows():
+            counts = Counts(
+                organization=organization,
+                events=count,
+                parts={name: count},
+                first_event_at=first,
+                last_event_at=last,
+                received_at=received,
+            )
+            self._progress.count(TopicPartition(topic, partition), stream, counts)
+
     def _send_alerts(self, alerts: Sequence[Alert]) -> None:
         for alert in alerts:
             ALERTS.labels(alert.rule.level).inc()
             self._producer.send(ALERTS_TOPIC, Message(alert.id.encode(), encode_alert(alert)))
 
     def _send_rejects(self, rejects: pl.DataFrame) -> None:
-        for (hint,), rows in rejects.group_by("luytre.hint"):
-            REJECTS.labels(hint or "auto").inc(rows.height)
+        streams = rejects.group_by(*STREAM, "luytre.hint").agg(
+            pl.len(), pl.col("organization.id").last(), pl.col("event.ingested").max()
+        )
+        for topic, partition, stream, hint, count, organization, received in streams.rows():
+            REJECTS.labels(hint or "auto").inc(count)
+            counts = Counts(
+                organization=organization, hint=hint, rejects=count, received_at=received
+            )
+            self._progress.count(TopicPartition(topic, partition), stream, counts)
         for message in self._reject_messages(rejects):
             self._producer.send(REJECTS_TOPIC, message)
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from luytre.core.message import Consumer, Record
 
 POLL_TIMEOUT_S = 0.5
+POLL_BYTES_MAX = 4 * 2**20
+"""Compressed: about 40 MiB of logs, which bounds the memory of one turn."""
 
 log = get_logger("processor")
 
@@ -58,7 +60,7 @@ class Loop:
     def turn(self) -> int:
         """Do one poll and what follows from it; return how many records it brought."""
         assert self._consumer is not None
-        records = self._consumer.poll(POLL_TIMEOUT_S)
+        records = self._consumer.poll(POLL_TIMEOUT_S, bytes_max=POLL_BYTES_MAX)
         if records:
             self._sink.write(records)
         reached = self._sink.settle()

@@ -36,7 +36,7 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The alerts and rejects of some messages; an alert is given once, however often it is found."""
+    """The alerts and rejects of some messages; an alert is given once."""
 
     alerts: Sequence[Alert]
     rejects: Sequence[pl.DataFrame]

@@ -1,0 +1,156 @@
+"""Rules as content: loaded to run, checked, tried on their examples, explained, installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detections.evidence import check_evidence, load_examples
+from detections.install import Installed, install, installed_paths
+from ingest.intake import Intake
+
+from detections.explain import explain
+from detections.load import LoadedRule, RuleSet, load_rules
+from detections.match import Engine
+from detections.plan import build_plan
+from detections.plan_cache import load_or_build
+from ingest.shippers.files import read_file
+from ingest.shippers.stamp import Stamp
+from luytre.core.clock import SystemClock
+from luytre.core.errors import Fault, Refused
+from luytre.core.message import Record
+from luytre.processor.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from detections.evidence import Example, Finding
+
+    from detections.explain import Explanation
+    from luytre.core.batch import Batch, Needed, Stage
+    from luytre.core.config import Config
+    from luytre.core.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The rules that run, and what was refused with its reason."""
+
+    engine: Engine
+    faults: tuple[Fault, ...]
+    rules: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A rule on one event: the verdict, and every atom with the value it met."""
+
+    rule: LoadedRule
+    explanation: Explanation
+
+
+def content(config: Config, *, extra: Sequence[Path] = (), builtin: bool = True) -> Content:
+    """Load, plan, and quarantine. Raises ``Refused`` if no valid rule is left."""
+    loaded = load_or_build(
+        [*_paths(config), *extra],
+        folder=Places(config.data_dir).plans,
+        builtin=builtin and config.rules.builtin,
+        disabled=config.rules.disabled,
+        levels=config.rules.levels,
+    )
+    if not loaded.plan.rules:
+        reasons = "\n".join(str(fault) for fault in loaded.faults[:20])
+        raise Refused(f"no valid rule is left: see `luytre rules check`\n{reasons}")
+    return Content(Engine(loaded.plan, SystemClock()), loaded.faults, len(loaded.plan.rules))
+
+
+def check(config: Config, given: Sequence[Path]) -> RuleSet:
+    """Return the rules and every fault of the given paths, or of all that is configured."""
+    missing = [path for path in given if not path.exists()]
+    if missing:
+        raise Refused(f"{missing[0]} does not exist")
+    if given:
+        loaded = load_rules(given, builtin=False)
+    else:
+        loaded = load_rules(_paths(config), builtin=config.rules.builtin)
+    _, faults = build_plan(loaded.rules)
+    return RuleSet(loaded.rules, (*loaded.faults, *faults), loaded.digest)
+
+
+def install_rules(config: Config, source: Path) -> Installed:
+    """Install a rule set below the data folder, where every loop finds it."""
+    return install(source, Places(config.data_dir).rules, clock=SystemClock())
+
+
+def run_examples(
+    config: Config, given: Sequence[Path], stages: Sequence[Stage] = ()
+) -> tuple[list[Finding], int]:
+    """Run every rule's examples through the decoders; return what is wrong, and how many ran."""
+    rules = check(config, given).rules
+    plan, _ = build_plan(rules)
+    engine = Engine(plan, SystemClock())
+    decode = example_decoder(engine.needed, stages)
+    count = sum(len(load_examples(rule)[0]) for rule in rules)
+    return list(check_evidence(rules, decode, engine)), count
+
+
+def example_decoder(
+    needed: Needed, stages: Sequence[Stage] = ()
+) -> Callable[[Example], list[Batch]]:
+    """Return what turns an example's raw line into batches, as if it had been shipped."""
+    intake = Intake(needed)
+
+    def decode(example: Example) -> list[Batch]:
+        raw = example.raw
+        stamp = Stamp(
+            "example/0",
+            "example",
+            example.organization or "example",
+            example.hint,
+            example.path,
+            example.host,
+        )
+        batches = _decoded(intake, [stamp.one(raw, 0, "seq")])
+        for stage in stages:
+            batches = [stage(batch) for batch in batches]
+        return batches
+
+    return decode
+
+
+def explain_event(config: Config, wanted: str, event: Path, hint: str) -> Explained:
+    """Explain a rule, by id or file, on the first event of a file to which it applies."""
+    if not event.exists():
+        raise Refused(f"{event} does not exist")
+    rule = _find(config, wanted)
+    plan, _ = build_plan([rule])
+    needed = Engine(plan, SystemClock()).needed
+    messages = read_file(
+        event, config.ship, organization=config.organization, hint=hint, shipper="explain"
+    )
+    for message in messages:
+        for batch in _decoded(Intake(needed), [message]):
+            applies = any(rule.logsource.covers(source) for source in batch.part.logsources)
+            if applies and batch.events.height:
+                return Explained(rule, explain(rule, batch, 0))
+    raise Refused(f"{event} holds no event of log source {rule.logsource}")
+
+
+def _find(config: Config, wanted: str) -> LoadedRule:
+    path = Path(wanted)
+    rules = check(config, [path] if path.exists() else []).rules
+    found = [rule for rule in rules if path.exists() or rule.card.id.startswith(wanted)]
+    if len(found) != 1:
+        raise Refused(f"{len(found)} rules are named {wanted}: give a whole id or a rule's file")
+    return found[0]
+
+
+def _decoded(intake: Intake, messages: Sequence[Message]) -> list[Batch]:
+    now = SystemClock().now()
+    return intake([Record("once", 0, n, now, message) for n, message in enumerate(messages)])
+
+
+def _paths(config: Config) -> list[Path]:
+    """Return where rules lie besides our own: configured and installed."""
+    return [*config.rules.paths, *installed_paths(Places(config.data_dir).rules)]
