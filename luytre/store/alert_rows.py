@@ -17,7 +17,7 @@ SLOTS = 2**11
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_TIME_MAX = 2**52 - 1  # in the year 2112; with the slots it fills SQLite's 63 bits
+_TIME_MAX = 2**52 - 2**32  # in the year 2112; with its places it just fits SQLite's 63 bits
 _INDEXED_LENGTH_MAX = 64 * 1024  # one event of a megabyte must not fill the index
 _TECHNIQUE_PARTS = 2
 
