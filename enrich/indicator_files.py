@@ -11,7 +11,7 @@ import polars as pl
 
 from enrich.files import Notes, TableFile, UnusableError, csv_cells, numbered_lines
 from enrich.networks import V4_BITS, address, network
-from enrich.observables import normal_urls
+from enrich.observables import url_parts
 from enrich.stix import line_of, stix_indicators
 from enrich.validity import ALWAYS, NEVER, moment
 from enrich.value_index import V4
@@ -183,7 +183,7 @@ def _spelt(raw: pl.DataFrame) -> pl.DataFrame:
     lower = pl.col("value").str.to_lowercase()
     raw = raw.with_columns(
         pl.when(kind="url")
-        .then(normal_urls(raw["value"]))
+        .then(url_parts(raw["value"])["spelt"])
         .when(kind="hash")
         .then(lower)
         .when(kind="domain")

@@ -73,8 +73,8 @@ class Indicators:
         named = seen[asked].select("cell", "rank").with_columns(pl.Series("row", rows, pl.Int64))
         if self._networks and column in (*ADDRESS_COLUMNS, *URL_COLUMNS):
             inside = self._networks.find(seen["value"])
-            cells = seen["cell"].gather(inside["place"])
-            named = pl.concat([named, inside.select(cells, "rank", "row")])
+            around = seen["cell"].gather(inside["place"])
+            named = pl.concat([named, inside.select(around, "rank", "row")])
         if not named.height:
             return pl.DataFrame(schema=_HIT)
         cells = events.select(pl.col(column).alias("cell")).with_row_index("index")

@@ -47,21 +47,13 @@ _IMPORT_HASH = r"(?i)imphash=[0-9a-f]*"
 _HASH = r"\b(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})\b"
 
 
-def _urls(texts: pl.Series) -> pl.DataFrame:
-    return texts.str.extract_groups(_URL).struct.unnest()
+def url_parts(texts: pl.Series) -> pl.DataFrame:
+    """Return ``host``, and ``spelt``: the URL in one spelling; nulls for what is no URL.
 
-
-def url_hosts(texts: pl.Series) -> pl.Series:
-    """Return the host of each URL, lower-case and without brackets; null for what is no URL."""
-    return _urls(texts)["host"].str.strip_chars("[]").str.to_lowercase().str.strip_suffix(".")
-
-
-def normal_urls(texts: pl.Series) -> pl.Series:
-    """Return URLs in one spelling (RFC 3986 6.2.2.1, 6.2.3); null for what is none.
-
-    Scheme and host are lower-case; credentials, the default port and the fragment are dropped; an
-    empty path is "/".
+    By RFC 3986 6.2.2.1 and 6.2.3: scheme and host are lower-case; credentials, the default port and
+    the fragment are dropped; an empty path is "/".
     """
+    parts = texts.str.extract_groups(_URL).struct.unnest()
     scheme = pl.col("scheme").str.to_lowercase()
     host = pl.col("host").str.to_lowercase().str.strip_suffix(".")
     port = pl.col("port").fill_null("")
@@ -74,7 +66,10 @@ def normal_urls(texts: pl.Series) -> pl.Series:
         pl.col("path").fill_null("/"),
         pl.col("query").fill_null(""),
     )
-    return _urls(texts).select(pl.when(host != "").then(spelt).alias("value"))["value"]
+    named = pl.when(host != "")
+    return parts.select(
+        named.then(host.str.strip_chars("[]")).alias("host"), named.then(spelt).alias("spelt")
+    )
 
 
 def normal_addresses(texts: pl.Series) -> pl.Series:
@@ -124,8 +119,9 @@ def domains(texts: pl.DataFrame) -> pl.DataFrame:
 
 def urls(texts: pl.DataFrame) -> pl.DataFrame:
     """Return the URLs themselves, and their hosts as domains or addresses."""
-    whole = texts.with_columns(normal_urls(texts["value"]).alias("value"), rank=EXACT).drop_nulls()
-    hosts = texts.with_columns(url_hosts(texts["value"]).alias("value")).drop_nulls()
+    parts = texts.hstack(url_parts(texts["value"])).drop_nulls()
+    whole = parts.select("cell", pl.col("spelt").alias("value"), rank=EXACT)
+    hosts = parts.select("cell", pl.col("host").alias("value"))
     return pl.concat([whole, domains(hosts), addresses(hosts)])
 
 

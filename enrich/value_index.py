@@ -1,4 +1,4 @@
-"""Finds texts and networks among a million others in 12 bytes each, besides the texts themselves."""
+"""Finds texts and networks among a million others, in 12 bytes each beside the texts."""
 
 from __future__ import annotations
 
