@@ -2,7 +2,7 @@
 
     LuytreError
     ├── ConfigurationError      stops the start, with every fault
-    ├── NeighbourError          a disk, broker, or node that its adapter gave up on: the process ends
+    ├── ConfigurationError      stops the start, with all faults of what people wrote
     │   └── Fenced              another member owns the partition now: drop the batch
     └── Refused                 a command asks for what is not allowed or does not exist
 

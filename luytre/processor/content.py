@@ -10,7 +10,7 @@ from detections.evidence import check_evidence, load_examples
 from detections.install import Installed, install, installed_paths
 from ingest.intake import Intake
 
-from detections.explain import explain
+from detections.explain import Explanation, explain
 from detections.load import LoadedRule, RuleSet, load_rules
 from detections.match import Engine
 from detections.plan import build_plan
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from detections.evidence import Example, Finding
 
-    from detections.explain import Explanation
     from luytre.core.batch import Batch, Needed, Stage
     from luytre.core.config import Config
     from luytre.core.message import Message

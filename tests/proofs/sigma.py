@@ -1,0 +1,169 @@
+"""Proof: the engine's hits equal the reference evaluator's, and every regression case fires.
+
+Windows event logs go through the very path that `luytre scan` takes: file, message, intake, engine.
+The reference is slow, so files are shared out to processes; its answers are kept as a digest.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import yaml
+from ingest.intake import Intake
+
+from detections.load import LoadedRule, load_rules
+from detections.match import Engine
+from detections.plan import build_plan
+from detections.reference import needed_columns, reference_hits
+from ingest.shippers.files import read_file
+from luytre.core.batch import Batch
+from luytre.core.clock import SystemClock
+from luytre.core.config import ShipConfig
+from luytre.core.message import Record
+
+MAIN_FOLDERS = ("rules", "rules-emerging-threats", "rules-threat-hunting")
+ARCHIVES = ("evtx-attack", "evtx-hosts", "sigma-regression")
+RECORDS_MAX = 20
+
+Hit = tuple[str, str]
+"""A rule's id and an event's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many events, the hits of both sides, and what only one side says."""
+
+    events: int
+    rejects: int
+    hits: int
+    rules_hit: int
+    digest: str
+    engine_only: tuple[Hit, ...]
+    reference_only: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One regression case of SigmaHQ: a rule must match its log so often (None: at least once)."""
+
+    rule: str
+    log: Path
+    count: int | None
+
+
+def main_rules(shared_data: Callable[[str], Path]) -> list[Path]:
+    """Return SigmaHQ's three main folders."""
+    root = shared_data("sigma-rules")
+    found = {path.name: path for path in root.rglob("rules*") if path.is_dir()}
+    return [found[name] for name in MAIN_FOLDERS]
+
+
+def logs(shared_data: Callable[[str], Path], archives: Sequence[str] = ARCHIVES) -> list[Path]:
+    """Return every EVTX file of the archives."""
+    return sorted(path for archive in archives for path in shared_data(archive).rglob("*.evtx"))
+
+
+def batches(
+    path: Path, needed: Callable[..., frozenset[str]], hint: str = "auto"
+) -> Iterator[Batch]:
+    """Yield the batches of a file, as the scan makes them."""
+    intake, clock = Intake(needed), SystemClock()
+    records: list[Record] = []
+    messages = read_file(path, ShipConfig(), organization="proof", hint=hint, shipper="proof")
+    for offset, message in enumerate(messages):
+        records.append(Record("scan", 0, offset, clock.now(), message))
+        if len(records) >= RECORDS_MAX:
+            yield from intake(records)
+            records = []
+    yield from intake(records)
+
+
+def compare(paths: Sequence[Path], folders: Sequence[Path], *, processes: int = 2) -> Outcome:
+    """Run both sides over all files and say where they differ."""
+    ordered = sorted(paths, key=lambda path: -path.stat().st_size)
+    shards = [ordered[n::processes] for n in range(processes)]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        parts = list(pool.map(_shard, shards, [folders] * processes))
+    engine = set().union(*(part[0] for part in parts))
+    reference = set().union(*(part[1] for part in parts))
+    return Outcome(
+        events=sum(part[2] for part in parts),
+        rejects=sum(part[3] for part in parts),
+        hits=len(reference),
+        rules_hit=len({rule for rule, _ in reference}),
+        digest=digest(reference),
+        engine_only=tuple(sorted(engine - reference)[:20]),
+        reference_only=tuple(sorted(reference - engine)[:20]),
+    )
+
+
+def digest(hits: set[Hit]) -> str:
+    """Return one digest for a set of hits."""
+    lines = "".join(f"{rule} {event}\n" for rule, event in sorted(hits))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _shard(paths: Sequence[Path], folders: Sequence[Path]) -> tuple[set[Hit], set[Hit], int, int]:
+    rules = load_rules(folders, builtin=False).rules
+    plan, _ = build_plan(rules)
+    engine = Engine(plan, SystemClock())
+    wanted = _needed(engine, rules)
+    ours: set[Hit] = set()
+    theirs: set[Hit] = set()
+    events = rejects = 0
+    for path in paths:
+        for batch in batches(path, wanted):
+            ids = batch.events["event.id"].to_list()
+            ours |= {(plan.rules[rule].card.id, ids[row]) for row, rule in engine.hits(batch)}
+            theirs |= reference_hits(rules, batch)
+            events += batch.events.height
+            rejects += batch.rejects.height
+    return ours, theirs, events, rejects
+
+
+def _needed(engine: Engine, rules: Sequence[LoadedRule]) -> Callable[..., frozenset[str]]:
+    return lambda part: engine.needed(part) | needed_columns(rules, part)
+
+
+def cases(shared_data: Callable[[str], Path]) -> list[Case]:
+    """Return every regression case."""
+    root = shared_data("sigma-regression")
+    found = []
+    for info in sorted(root.rglob("info.yml")):
+        data = yaml.safe_load(info.read_text())
+        for test in data["regression_tests_info"]:
+            log = root / test["path"]
+            for rule in data["rule_metadata"]:
+                found.append(Case(rule["id"], log, test.get("match_count")))
+    return found
+
+
+def unfired(found: Sequence[Case], folders: Sequence[Path]) -> list[str]:
+    """Return a sentence for every case whose rule does not match as often as it should."""
+    rules = load_rules(folders, builtin=False).rules
+    plan, _ = build_plan(rules)
+    engine = Engine(plan, SystemClock())
+    wrong = []
+    for case in found:
+        hits = {
+            (row["event.id"])
+            for batch in batches(case.log, engine.needed)
+            for number, rule in engine.hits(batch)
+            if plan.rules[rule].card.id == case.rule
+            for row in [batch.events.row(number, named=True)]
+        }
+        if (case.count is None and not hits) or (
+            case.count is not None and len(hits) != case.count
+        ):
+            wrong.append(f"{case.rule} on {case.log.name}: {len(hits)} hits, not {case.count}")
+    return wrong
+
+
+def sample(paths: Sequence[Path], *, seed: int, count: int) -> list[Path]:
+    """Return a seeded choice of files that are not large."""
+    small = [path for path in paths if path.stat().st_size < 3 * 2**20]
+    return random.Random(seed).sample(small, count)
