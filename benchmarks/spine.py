@@ -1,8 +1,8 @@
 """Measures decode, match and the whole, beside the floor: reading the same file with Polars.
 
-``python -m benchmarks.spine`` measures the corpora in the folder that ``LUYTRE_DATA`` names (default
-../shared/data) with SigmaHQ's main rules, or without them the simulator's day with our own rules,
-and writes docs/performance.md. One process, one thread: figures are per core.
+``python -m benchmarks.spine`` measures the corpora in the folder that ``LUYTRE_DATA`` names with
+SigmaHQ's main rules (by default ../shared/data), or without them what the simulator makes with our
+own rules, and writes docs/performance.md. One process, one thread: figures are per core.
 """
 
 from __future__ import annotations

@@ -137,8 +137,9 @@ def cases(shared_data: Callable[[str], Path]) -> list[Case]:
         data = yaml.safe_load(info.read_text())
         for test in data["regression_tests_info"]:
             log = root / test["path"]
-            for rule in data["rule_metadata"]:
-                found.append(Case(rule["id"], log, test.get("match_count")))
+            found += [
+                Case(rule["id"], log, test.get("match_count")) for rule in data["rule_metadata"]
+            ]
     return found
 
 

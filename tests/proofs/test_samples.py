@@ -1,0 +1,42 @@
+"""A seeded sample of each proof: what CI runs of `make prove`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.proofs import kill, mutate, sigma
+
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(1500)]
+
+
+def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+    outcome = kill.prove(tmp_path / "kill", kills=20, seed=20261123)
+
+    assert not outcome.problems
+    assert outcome.lines > 1000
+    assert outcome.rotations > 0
+
+
+def test_mutated_lines_end_as_events_or_rejects(shared_data: Callable[[str], Path]) -> None:
+    outcome = mutate.prove(mutate.corpus(shared_data), count=40_000, seed=20261123)
+
+    assert outcome.events + outcome.rejects == outcome.lines == 40_000
+    assert outcome.rejects > 0
+
+
+def test_engine_and_reference_agree_on_real_logs(shared_data: Callable[[str], Path]) -> None:
+    logs = sigma.sample(sigma.logs(shared_data), seed=20261123, count=60)
+
+    outcome = sigma.compare(logs, sigma.main_rules(shared_data))
+
+    assert not outcome.engine_only
+    assert not outcome.reference_only
+    assert outcome.hits > 100
+
+
+def test_every_regression_case_fires(shared_data: Callable[[str], Path]) -> None:
+    cases = sigma.cases(shared_data)
+
+    assert not sigma.unfired(cases, sigma.main_rules(shared_data))
+    assert len(cases) >= 129
