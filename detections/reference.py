@@ -6,9 +6,9 @@ condition for every event, and shares nothing with the engine but cells and rege
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 from sigma.conditions import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from luytre.core.batch import Batch, Part
 
 _CELLS_MAX = 100_000
+_REMEMBERED_MAX = 2_000
 
 
 class Event:
@@ -114,17 +115,25 @@ def _conditions(rule: LoadedRule) -> list[Any]:
 
 def _rule(rule: LoadedRule, part: Part) -> Check:
     """Return the check of a rule; several conditions are alternatives."""
-    return _any([_check(tree, part) for tree in _conditions(rule)])
+    return _joined(any, [_build(tree, part) for tree in _conditions(rule)]).check
 
 
-def _check(node: Any, part: Part) -> Check:
+class _Built(NamedTuple):
+    """The check of a node, and the columns it reads; None stands for the whole event."""
+
+    check: Check
+    columns: frozenset[str | None]
+
+
+def _build(node: Any, part: Part) -> _Built:
     match node:
         case ConditionOR():
-            return _any([_check(arg, part) for arg in node.args])
+            return _joined(any, [_build(arg, part) for arg in node.args])
         case ConditionAND():
-            return _all([_check(arg, part) for arg in node.args])
+            return _joined(all, [_build(arg, part) for arg in node.args])
         case ConditionNOT():
-            return _not(_check(node.args[0], part))
+            inner = _build(node.args[0], part)
+            return _Built(lambda event: not inner.check(event), inner.columns)
         case ConditionFieldEqualsValueExpression():
             return _field(part, node.field, node.value)
         case ConditionValueExpression():
@@ -132,34 +141,52 @@ def _check(node: Any, part: Part) -> Check:
     raise NotImplementedError(type(node).__name__)
 
 
-def _any(checks: Sequence[Check]) -> Check:
-    return checks[0] if len(checks) == 1 else lambda event: any(check(event) for check in checks)
+def _joined(join: Callable[[Iterable[bool]], bool], inner: Sequence[_Built]) -> _Built:
+    if len(inner) == 1:
+        return inner[0]
+    checks = [built.check for built in inner]
+    columns = frozenset[str | None]().union(*(built.columns for built in inner))
+    check: Check = lambda event: join(check(event) for check in checks)  # noqa: E731
+    return _Built(_remembered(check, columns), columns)
 
 
-def _all(checks: Sequence[Check]) -> Check:
-    return lambda event: all(check(event) for check in checks)
+def _remembered(check: Check, columns: frozenset[str | None]) -> Check:
+    """Return a check that asks once per value, if all it reads is one column."""
+    column = next(iter(columns))
+    if len(columns) > 1 or column is None:
+        return check
+    known: dict[str | None, bool] = {}
+
+    def remembered(event: Event) -> bool:
+        value = event.cell(column).cell
+        if value not in known:
+            if len(known) >= _REMEMBERED_MAX:
+                known.clear()
+            known[value] = check(event)
+        return known[value]
+
+    return remembered
 
 
-def _not(check: Check) -> Check:
-    return lambda event: not check(event)
-
-
-def _field(part: Part, field: str, value: SigmaType) -> Check:
+def _field(part: Part, field: str, value: SigmaType) -> _Built:
     if isinstance(value, SigmaExpansion):
-        return _any([_field(part, field, inner) for inner in value.values])
+        return _joined(any, [_field(part, field, inner) for inner in value.values])
     column = part.column(field)
     if isinstance(value, SigmaFieldReference):
         other = part.column(value.field)
-        return lambda event: compare_fields(event.cell(column), value, event.cell(other))
+        return _Built(
+            lambda event: compare_fields(event.cell(column), value, event.cell(other)),
+            frozenset((column, other)),
+        )
     holds = cell_check(value)
-    return lambda event: holds(event.cell(column))
+    return _Built(lambda event: holds(event.cell(column)), frozenset((column,)))
 
 
-def _keyword(value: SigmaType) -> Check:
+def _keyword(value: SigmaType) -> _Built:
     if isinstance(value, SigmaExpansion):
-        return _any([_keyword(inner) for inner in value.values])
+        return _joined(any, [_keyword(inner) for inner in value.values])
     holds = keyword_check(value)
-    return lambda event: holds(event.keywords)
+    return _Built(lambda event: holds(event.keywords), frozenset((None,)))
 
 
 def _fields(node: Any) -> Iterator[str]:

@@ -157,9 +157,24 @@ def _textual(value: SigmaString | SigmaRegularExpression, *, anywhere: bool = Fa
     cased = isinstance(value, SigmaCasedString)
     many = [SpecialChars.WILDCARD_MULTI] if anywhere else []
     pieces = _pieces([*many, *value.s, *many], cased=cased)
+    holds = _text_check(pieces)
     if cased:
-        return lambda cell: any(_like(text, pieces) for text in cell.raw)
-    return lambda cell: any(_like(text, pieces) for text in cell.folded)
+        return lambda cell: any(map(holds, cell.raw))
+    return lambda cell: any(map(holds, cell.folded))
+
+
+def _text_check(pieces: list[Piece]) -> Callable[[str], bool]:
+    """Return ``_like`` for these pieces; what most rules ask for is said directly."""
+    match pieces:
+        case [str(whole)]:
+            return lambda text: text == whole
+        case ["", str(part), ""]:
+            return lambda text: part in text
+        case ["", str(end)]:
+            return lambda text: text.endswith(end)
+        case [str(start), ""]:
+            return lambda text: text.startswith(start)
+    return lambda text: _like(text, pieces)
 
 
 Piece = str | list[str | None]
