@@ -50,17 +50,19 @@ class Source(Generic[Parsed]):
         return any(changed)
 
     def _refresh(self, path: Path) -> bool:
+        old = self._good.get(path)
+        seen = self._read.pop(path, None)
         try:
             found = signature(path)
-            if self._read.get(path) == found:
-                return False
-            file = read_file(path)
+            # A file caught while being written has no signature here and is read next time.
+            file = None if found == seen else read_file(path)
             self._read[path] = found
-            old = self._good.get(path)
+            if file is None:
+                return False
             if old is None or old.digest != file.digest:
                 self._good[path] = _Good(file.digest, *self.parse(file))
         except UnusableError as error:
-            kept = "; the last good version stays" if path in self._good else ""
+            kept = "; the last good version stays" if old else ""
             self._troubles[path] = f"{error}{kept}"
             return False
         self._troubles.pop(path, None)
