@@ -1,1 +1,7 @@
 """A province that emits realistic logs with labelled attacks."""
+
+from luytre.simulator.play import play
+from luytre.simulator.simulate import simulate
+from luytre.simulator.truth import Attack, Evidence, Truth, read_truth
+
+__all__ = ["Attack", "Evidence", "Truth", "play", "read_truth", "simulate"]

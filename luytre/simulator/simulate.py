@@ -1,0 +1,59 @@
+"""Writes a folder with some minutes of a province: logs, tables, settings, and the truth."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from luytre.core.errors import Refused
+from luytre.simulator import attacks as centre
+from luytre.simulator.attack_office import phishing
+from luytre.simulator.journal import Journal
+from luytre.simulator.linux import servers
+from luytre.simulator.mail import mailboxes, transport
+from luytre.simulator.network import sensor
+from luytre.simulator.province import settle
+from luytre.simulator.scene import Scene, chance
+from luytre.simulator.tables import write_tables
+from luytre.simulator.truth import Truth, write_truth
+from luytre.simulator.web import one_stop, portal
+from luytre.simulator.windows import offices
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVERYDAY = (portal, one_stop, servers, mailboxes, transport, sensor, offices)
+ATTACKS = (centre.web_shell, centre.gambling, phishing, centre.recorder, centre.stolen_passwords)
+
+
+def simulate(
+    folder: Path,
+    *,
+    seed: int,
+    start: datetime,
+    minutes: float = 10,
+    attacks: bool = True,
+    rate: float = 1.0,
+) -> Truth:
+    """Write a simulated province into ``folder`` and return what happened in it.
+
+    About 2,500 events a minute at ``rate`` 1. The same arguments give the same bytes. ``start``
+    must have a time zone. The folder holds ``luytre.yaml``, ``tables/``, ``logs/``,
+    ``truth.ndjson``, and ``timeline.json`` for ``play``.
+
+    Raises:
+        Refused: the folder has something in it already, or ``start`` has no time zone.
+    """
+    if start.tzinfo is None:
+        raise Refused("the start of a simulation needs a time zone")
+    if folder.exists() and any(folder.iterdir()):
+        raise Refused(f"{folder} is not empty: choose a new folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    province = settle(chance(seed, "province"))
+    scene = Scene(seed, start.astimezone(UTC), minutes * 60, rate, province, Journal())
+    for write in (*EVERYDAY, *(ATTACKS if attacks else ())):
+        write(scene)
+    truth = scene.journal.write(folder)
+    write_tables(folder, province, scene.start)
+    write_truth(folder, truth)
+    return truth
