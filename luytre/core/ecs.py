@@ -27,6 +27,10 @@ REJECTS: dict[str, pl.DataType] = {
     **{name: ENVELOPE[name] for name in ENVELOPE if name != "@timestamp"},
     "luytre.hint": pl.String(),  # what the shipper said the log source is
     "error.message": pl.String(),
+    "luytre.origin": pl.String(),  # with the position what event.id is made of, for a second try
+    "luytre.position": pl.String(),
+    "host.name": pl.String(),  # the shipper's headers host and path
+    "log.file.path": pl.String(),
 }
 """What could not be read: the original bytes, the reason, and where they came from."""
 

@@ -1,0 +1,1 @@
+"""Formats: JSON, syslog, key=value pairs, event XML, times; and how cells become columns."""

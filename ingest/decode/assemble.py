@@ -1,0 +1,61 @@
+"""The needed columns of one part, as Polars columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from luytre.core.cells import NULL, is_list
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingest.decode.layout import Cells, Derived, Layout
+
+
+def decode_part(layout: Layout, rows: Sequence[Any], needed: Sequence[str]) -> list[pl.Series]:
+    """Return those of the needed columns that the part can have, constants included."""
+    constants = layout.part.constants
+    lookups = {
+        column: names
+        for column in needed
+        if column not in constants and (names := layout.lookups(column))
+    }
+    derived = {c: layout.derived[c] for c in needed if c in layout.derived and c not in constants}
+    sources = {d.column: layout.lookups(d.column) for d in derived.values()}
+    found = _columns(layout, rows, lookups | sources)
+    series = [
+        pl.Series(column, found[column], pl.String) for column in lookups if column not in derived
+    ]
+    series += [pl.Series(c, _derive(d, found[d.column]), pl.String) for c, d in derived.items()]
+    series += [
+        pl.Series(column, [constants[column]], pl.String).new_from_index(0, len(rows))
+        for column in needed
+        if column in constants
+    ]
+    return series
+
+
+def _columns(
+    layout: Layout, rows: Sequence[Any], lookups: dict[str, tuple[str, ...]]
+) -> dict[str, Cells]:
+    names = list(dict.fromkeys(name for group in lookups.values() for name in group))
+    cells = dict(zip(names, layout.decode(rows, names), strict=True))
+    return {column: _first(cells, group) for column, group in lookups.items()}
+
+
+def _first(cells: dict[str, Cells], names: tuple[str, ...]) -> Cells:
+    """Return, row by row, the first cell that is there among the names of one column."""
+    column = cells[names[0]]
+    for name in names[1:]:
+        if None in column:
+            column = [a if a is not None else b for a, b in zip(column, cells[name], strict=True)]
+    return column
+
+
+def _derive(derived: Derived, cells: Cells) -> Cells:
+    return [
+        None if cell is None or cell == NULL or is_list(cell) else derived.compute(cell)
+        for cell in cells
+    ]

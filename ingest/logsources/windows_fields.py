@@ -1,0 +1,199 @@
+"""The columns of Windows events: from EVTX structures decoded by need, and from flat fields."""
+
+from __future__ import annotations
+
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from ingest.decode.columns import UNSET, to_cells
+from ingest.decode.jsontext import load_json
+from ingest.logsources.windows_shapes import Flat, element, event_data, evtx_flat, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ingest.decode.layout import Cells
+
+_Raw = msgspec.Raw
+
+
+class _TimeAttributes(msgspec.Struct, frozen=True, gc=False):
+    SystemTime: str | None = None
+
+
+class _Time(msgspec.Struct, frozen=True, gc=False, rename={"attributes": "#attributes"}):
+    attributes: _TimeAttributes = _TimeAttributes()
+
+
+class EvtxSystem(msgspec.Struct, gc=False):
+    """The System element; what has attributes stays JSON until somebody needs it."""
+
+    Channel: Any = UNSET
+    EventID: Any = UNSET
+    Computer: Any = UNSET
+    Level: Any = UNSET
+    Task: Any = UNSET
+    Opcode: Any = UNSET
+    Keywords: Any = UNSET
+    Version: Any = UNSET
+    EventRecordID: Any = UNSET
+    TimeCreated: _Time = _Time()
+    Provider: _Raw | msgspec.UnsetType = UNSET
+    Security: _Raw | msgspec.UnsetType = UNSET
+    Execution: _Raw | msgspec.UnsetType = UNSET
+    Correlation: _Raw | msgspec.UnsetType = UNSET
+
+
+class EvtxEvent(msgspec.Struct, gc=False):
+    """The Event element."""
+
+    System: EvtxSystem
+    EventData: _Raw | msgspec.UnsetType = UNSET
+    UserData: _Raw | msgspec.UnsetType = UNSET
+
+
+class EvtxTop(msgspec.Struct, gc=False):
+    """One line of an EVTX converter."""
+
+    Event: EvtxEvent
+
+
+class Evtx(NamedTuple):
+    """The fields of one EVTX event, not decoded yet."""
+
+    system: EvtxSystem
+    data: _Raw | msgspec.UnsetType
+    user: _Raw | msgspec.UnsetType
+
+
+_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_CACHED_MAX = 10_000  # decoders by names, attributes by text; a full cache starts anew
+_decoders: dict[tuple[str, ...], Callable[[Any], Any]] = {}
+_attributes: dict[bytes, dict[str, Any]] = {}
+
+_DIRECT = frozenset(
+    {"Channel", "EventID", "Computer", "Level", "Task", "Opcode", "Keywords", "Version",
+     "EventRecordID"}
+)  # fmt: skip
+_IN_ATTRIBUTES = {
+    "Provider_Name": ("Provider", "Name"),
+    "Provider_Guid": ("Provider", "Guid"),
+    "Provider_EventSourceName": ("Provider", "EventSourceName"),
+    "Security_UserID": ("Security", "UserID"),
+    "UserID": ("Security", "UserID"),
+    "Execution_ProcessID": ("Execution", "ProcessID"),
+    "Execution_ThreadID": ("Execution", "ThreadID"),
+    "ProcessID": ("Execution", "ProcessID"),
+    "ThreadID": ("Execution", "ThreadID"),
+    "Correlation_ActivityID": ("Correlation", "ActivityID"),
+    "Correlation_RelatedActivityID": ("Correlation", "RelatedActivityID"),
+}
+_TIME_NAMES = frozenset({"TimeCreated", "TimeCreated_SystemTime"})
+
+
+def decode_windows(rows: Sequence[Evtx | Flat], names: Sequence[str]) -> list[Cells]:
+    """Return one column of cells per name."""
+    wanted = tuple(names)
+    if not wanted:
+        return []
+    decode = _decoder(wanted)
+    nothing = (UNSET,) * len(wanted)
+    # 0.9 us an event at 20 names; event data are decoded once, whatever the number of names.
+    values = [
+        _evtx_values(row, wanted, decode, nothing)
+        if row.__class__ is Evtx
+        else tuple(_flat_value(row, name) for name in wanted)
+        for row in rows
+    ]
+    return [
+        to_cells(_with_system(column, rows, name))
+        for name, column in zip(wanted, zip(*values, strict=True), strict=True)
+    ]
+
+
+def event_type(row: Evtx | Flat) -> Any:
+    """Return EventType, which divides the events 12 of Sysmon."""
+    if isinstance(row, Flat):
+        return _flat_value(row, "EventType")
+    names = ("EventType",)
+    return _evtx_values(row, names, _decoder(names), (UNSET,))[0]
+
+
+def _decoder(names: tuple[str, ...]) -> Callable[[Any], Any]:
+    found = _decoders.get(names)
+    if found is None:
+        if len(_decoders) >= _CACHED_MAX:
+            _decoders.clear()
+        keys = {f"f{i}": name for i, name in enumerate(names)}
+        struct = msgspec.defstruct(
+            "EventData", [(key, Any, UNSET) for key in keys], rename=keys, gc=False
+        )
+        found = _decoders[names] = msgspec.json.Decoder(struct).decode
+    return found
+
+
+def _evtx_values(
+    row: Any, names: tuple[str, ...], decode: Callable[[Any], Any], nothing: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    if row.user is not UNSET:
+        flat = evtx_flat(
+            load_json(bytes(row.data)) if row.data else None, load_json(bytes(row.user))
+        )
+        return tuple(_flat_value(flat, name) for name in names)
+    if row.data is UNSET:
+        return nothing
+    try:
+        return msgspec.structs.astuple(decode(row.data))
+    except _DECODE_ERRORS:
+        fields = event_data(load_json(bytes(row.data)))
+        return tuple(fields.get(name, UNSET) for name in names)
+
+
+def _flat_value(row: Any, name: str) -> Any:
+    for fields in row:
+        value = fields.get(name, UNSET)
+        if value is not UNSET:
+            return value
+    return UNSET
+
+
+def _with_system(column: Sequence[Any], rows: Sequence[Any], name: str) -> Sequence[Any]:
+    """Fill what event data lack from System, and take the text out of elements."""
+    if name in _DIRECT:
+        get: Callable[[EvtxSystem], Any] = attrgetter(name)
+    elif name in _IN_ATTRIBUTES:
+        get = partial(_attribute, *_IN_ATTRIBUTES[name])
+    elif name in _TIME_NAMES:
+        get = _time
+    else:
+        return [text_of(v) if v.__class__ is dict else v for v in column]
+    filled = (
+        get(row.system) if value is UNSET and row.__class__ is Evtx else value
+        for value, row in zip(column, rows, strict=True)
+    )
+    return [text_of(v) if v.__class__ is dict else v for v in filled]
+
+
+def _time(system: EvtxSystem) -> Any:
+    return (
+        UNSET
+        if system.TimeCreated.attributes.SystemTime is None
+        else system.TimeCreated.attributes.SystemTime
+    )
+
+
+def _attribute(name: str, attribute: str, system: EvtxSystem) -> Any:
+    raw = getattr(system, name)
+    if raw is UNSET:
+        return UNSET
+    # The same few providers and users again and again: 0.1 us instead of 0.4.
+    text = bytes(raw)
+    found = _attributes.get(text)
+    if found is None:
+        if len(_attributes) >= _CACHED_MAX:
+            _attributes.clear()
+        found = _attributes[text] = dict(element({name: load_json(text)}, name))
+    return found.get(f"{name}_{attribute}", UNSET)

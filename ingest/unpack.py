@@ -1,0 +1,181 @@
+"""From a message of the log to the events inside it: decompressed, verified, and placed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import zstandard
+
+from luytre.core.message import Record
+
+PAYLOAD_BYTES_MAX = 64 * 2**20
+"""A message that decompresses to more is refused: shippers stay at 1 MiB."""
+
+_WINDOW_BYTES_MAX = 128 * 2**20
+_CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """The events of one message.
+
+    ``positions`` is what ``event.id`` is made of, one per event. ``first_seq`` is None for a
+    message that no shipper of ours made. With a ``problem`` there is one event, the payload as it
+    came, and it is a reject.
+    """
+
+    record: Record
+    origin: str
+    stream: str
+    first_seq: int | None
+    events: tuple[bytes, ...]
+    positions: tuple[str, ...]
+    problem: str = ""
+    foreign: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many of the stream's sequence numbers this message is."""
+        if self.problem and self.first_seq is not None:
+            return max(1, _number(self.headers.get("count")) or 1)
+        return len(self.events)
+
+
+class _Problem(Exception):  # noqa: N818 - becomes the reason of a reject
+    pass
+
+
+def unpack(record: Record) -> Unpacked:
+    """Return the events of a message; never raises on anything that a message may hold."""
+    headers = record.message.headers
+    foreign = "stream" not in headers
+    place = f"{record.topic}/{record.partition}"
+    stream = place if foreign else headers["stream"]
+    origin = record.topic if foreign else headers.get("origin", headers["stream"])
+    first_seq = None if foreign else _number(headers.get("first_seq"))
+    try:
+        if not foreign and first_seq is None:
+            raise _Problem("its header first_seq is not a number")
+        if "reject" in headers:
+            raise _Problem(headers["reject"] or "the shipper could not read it")
+        payload = _payload(record)
+        events, offsets = _split(payload, headers.get("framing", "lines"))
+        if foreign:
+            positions = [f"{record.partition}:{record.offset}:{i}" for i in range(len(events))]
+        else:
+            positions = _positions(headers, first_seq or 0, offsets)
+    except _Problem as problem:
+        at = f"{record.partition}:{record.offset}:0" if foreign else _first_position(headers)
+        return Unpacked(
+            record,
+            origin,
+            stream,
+            first_seq,
+            (_original(record),),
+            (at,),
+            str(problem),
+            foreign,
+            headers,
+        )
+    return Unpacked(
+        record, origin, stream, first_seq, tuple(events), tuple(positions), "", foreign, headers
+    )
+
+
+def _number(text: str | None) -> int | None:
+    """Return a decimal number of at most 18 digits, so that it fits 64 bits."""
+    if text is None or not (text.isascii() and text.isdigit() and len(text) <= 18):  # noqa: PLR2004
+        return None
+    return int(text)
+
+
+def _payload(record: Record) -> bytes:
+    headers, value = record.message.headers, record.message.value
+    encoding = headers.get("encoding", "")
+    if encoding == "zstd":
+        payload = _decompress(value)
+    elif encoding == "":
+        payload = value
+    else:
+        raise _Problem(f"its encoding {encoding[:40]!r} is unknown")
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise _Problem(f"its payload is larger than {PAYLOAD_BYTES_MAX} bytes")
+    expected = headers.get("sha256")
+    # 1.3 us per KiB: the price of knowing that what was read is what was shipped.
+    if expected is not None and hashlib.sha256(payload).hexdigest() != expected:
+        raise _Problem("its payload does not match its sha256: it was damaged on the way")
+    return payload
+
+
+def _decompress(value: bytes) -> bytes:
+    """Return the payload of a zstd frame, never more than one chunk above the limit."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
+    chunks = []
+    size = 0
+    try:
+        with decompressor.stream_reader(io.BytesIO(value)) as reader:
+            while chunk := reader.read(_CHUNK_BYTES):
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > PAYLOAD_BYTES_MAX:
+                    raise _Problem(f"its payload is larger than {PAYLOAD_BYTES_MAX} bytes")
+    except zstandard.ZstdError as error:
+        raise _Problem(f"it cannot be decompressed: {error}") from None
+    return b"".join(chunks)
+
+
+def _original(record: Record) -> bytes:
+    """Return what a whole-message reject keeps: the payload if it can be had, else the value."""
+    if record.message.headers.get("encoding") == "zstd":
+        try:
+            return _decompress(record.message.value)
+        except _Problem:
+            return record.message.value
+    return record.message.value
+
+
+def _split(payload: bytes, framing: str) -> tuple[list[bytes], list[int]]:
+    """Return the events and their offsets in the payload."""
+    if framing == "one":
+        return [_without_end(payload)], [0]
+    if framing != "lines":
+        raise _Problem(f"its framing {framing[:40]!r} is unknown")
+    events, offsets, at = [], [], 0
+    # 0.15 us a line.
+    for line in payload.split(b"\n"):
+        if line and not line.isspace():
+            events.append(line.removesuffix(b"\r"))
+            offsets.append(at)
+        at += len(line) + 1
+    return events, offsets
+
+
+def _without_end(line: bytes) -> bytes:
+    return line.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def _positions(headers: Mapping[str, str], first_seq: int, offsets: list[int]) -> list[str]:
+    counted = _number(headers.get("count"))
+    if counted is not None and counted != len(offsets):
+        raise _Problem(f"its header count is {counted} but it holds {len(offsets)} events")
+    position = headers.get("position", "seq")
+    if position == "seq":
+        return [str(first_seq + i) for i in range(len(offsets))]
+    kind, _, rest = position.partition(":")
+    if kind == "bytes" and (start := _number(rest)) is not None:
+        return [str(start + offset) for offset in offsets]
+    if kind == "list" and len(items := rest.split(",")) == len(offsets):
+        return items
+    raise _Problem("its header position does not say where its events stand")
+
+
+def _first_position(headers: Mapping[str, str]) -> str:
+    """Return the position of the first event of a message that cannot be read."""
+    position = headers.get("position", "seq")
+    if position == "seq":
+        return headers.get("first_seq", "0")
+    return position.partition(":")[2].partition(",")[0]
