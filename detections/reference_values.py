@@ -225,7 +225,5 @@ def _find(text: str, piece: Piece, start: int) -> int:
     """Return the leftmost place from ``start`` on where a piece stands, or -1."""
     if isinstance(piece, str):
         return text.find(piece, start)
-    for at in range(start, len(text) - len(piece) + 1):
-        if _stands(text, piece, at):
-            return at
-    return -1
+    places = range(start, len(text) - len(piece) + 1)
+    return next((at for at in places if _stands(text, piece, at)), -1)
