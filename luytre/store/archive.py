@@ -172,7 +172,7 @@ class Archive:
         return gone
 
     def expire(self, days: float, clock: Clock) -> int:
-        """Drop the days that ended more than ``days`` ago; return how many rows they had.
+        """Drop the days that ended ``days`` ago or longer; return how many rows they had.
 
         Their files stay on disk for ``VACUUM_HOURS`` more, until ``vacuum``.
         """

@@ -67,12 +67,12 @@ def merged(paths: Sequence[Path]) -> pl.DataFrame:
     # A later version's columns are kept: files need not have the same ones.
     frames = [pl.read_parquet(path, hive_partitioning=False) for path in paths]
     rows = pl.concat(frames, how="diagonal")
-    once = rows.unique("event.id", keep="first", maintain_order=True)
-    return once.sort("organization.id", "event.ingested", maintain_order=True)
+    ordered = rows.sort("organization.id", "event.ingested", "log.offset")
+    return ordered.unique("event.id", keep="first", maintain_order=True)
 
 
 def expired(files: Sequence[DataFile], days: float, clock: Clock) -> list[DataFile]:
-    """Return the files of days that ended more than ``days`` ago."""
+    """Return the files of days that ended ``days`` ago or longer."""
     last = (clock.now() - timedelta(days=days)).date()
     return [
         file
