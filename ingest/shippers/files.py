@@ -20,7 +20,6 @@ import zstandard
 from ingest.shippers import evtx
 from ingest.shippers.documents import DOCUMENT_BYTES_MAX, is_document, split_documents
 from ingest.shippers.lines import (
-    FINGERPRINT_BYTES,
     UTF8_BOM,
     Place,
     cut,
@@ -40,7 +39,8 @@ if TYPE_CHECKING:
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 PACKED_SUFFIXES = frozenset({".gz", ".zst", ".bz2", ".xz", ".zip"})
-HEAD_BYTES = FINGERPRINT_BYTES + len(UTF8_BOM)
+HEAD_BYTES = 2**20
+"""What is looked at to tell how a file is read: its first line, if that is not longer."""
 ZSTD_WINDOW_BYTES_MAX = 128 * 2**20
 EVTX_BYTES_MAX = 4 * 2**30
 _COPY_BYTES = 2**20
@@ -65,10 +65,10 @@ def discover(paths: Sequence[str]) -> list[Path]:
     missing = []
     for text in paths:
         path = Path(text)
-        if path.exists():
-            found.update(_below(path) if path.is_dir() else [path])
-        elif matches := list(matching(text)):
-            found.update(matches)
+        if path.is_file():
+            found.add(path)
+        elif (matches := list(matching(text))) or path.exists():
+            found.update(match for match in matches if match.stat().st_size)
         else:
             missing.append(text)
     if missing:
@@ -77,12 +77,15 @@ def discover(paths: Sequence[str]) -> list[Path]:
 
 
 def matching(pattern: str) -> Iterator[Path]:
-    """Yield the files that one path, folder or glob pattern means now; none is no error."""
+    """Yield the files that one path, folder or glob pattern means now, hidden ones left out.
+
+    None is no error. A folder means everything below it.
+    """
     for text in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - Path.glob takes no absolute patterns
         path = Path(text)
         if path.is_dir():
             yield from _below(path)
-        elif not path.name.startswith(".") and _has_content(path):
+        elif not path.name.startswith(".") and path.is_file():
             yield path
 
 
@@ -91,15 +94,8 @@ def _below(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             path = Path(place, name)
-            if not name.startswith(".") and _has_content(path):
+            if not name.startswith(".") and path.is_file():
                 yield path
-
-
-def _has_content(path: Path) -> bool:
-    try:
-        return path.is_file() and path.stat().st_size > 0
-    except OSError:
-        return False
 
 
 def read_file(
@@ -204,7 +200,7 @@ class _Reading:
     def messages(self, stream: BinaryIO) -> Iterator[Message]:
         counted = _Counted(stream, self._progress)
         try:
-            head = _fill(counted, HEAD_BYTES)
+            head = _head(counted)
         except OSError as error:
             raise Refused(f"{self._base.path}: {error.strerror}") from error
         rest = _Rest(head, counted)
@@ -219,7 +215,7 @@ class _Reading:
 
     def _plain(self, stream: Reader) -> Iterator[Message]:
         try:
-            head = _fill(stream, HEAD_BYTES)
+            head = _head(stream)
         except BROKEN as error:
             stamp = file_stamp(self._base, hashlib.sha256(self._base.path.encode()).hexdigest())
             reason = f"cannot be decompressed: {error}"
@@ -230,19 +226,21 @@ class _Reading:
     def _content(self, head: bytes, rest: Reader, whole: BinaryIO | None) -> Iterator[Message]:
         kind = kind_of(head, self._base.path)
         if kind == "evtx":
-            yield from self._evtx(rest, whole)
+            yield from self._evtx(head, rest, whole)
         elif kind == "utf16":
             text = _Utf8(rest)
-            head = _fill(text, HEAD_BYTES)
+            head = _head(text)
             yield from self._lines(head, _Rest(head, text), position="seq")
         elif kind == "documents":
-            data = _fill(rest, DOCUMENT_BYTES_MAX + 1)
-            yield from (
-                document_messages(data, self._base, self._settings)
-                or self._lines(head, _Rest(data, rest))
-            )
+            yield from self._documents(head, rest)
         else:
             yield from self._lines(head, rest)
+
+    def _documents(self, head: bytes, rest: Reader) -> Iterator[Message]:
+        data = _fill(rest, DOCUMENT_BYTES_MAX + 1)
+        stamp = file_stamp(self._base, document_origin(data))
+        messages = document_messages(data, stamp, self._settings)
+        yield from self._lines(head, _Rest(data, rest)) if messages is None else messages
 
     def _lines(self, head: bytes, rest: Reader, *, position: str = "") -> Iterator[Message]:
         stamp = file_stamp(self._base, fingerprint(head, final=True) or "")
@@ -266,17 +264,17 @@ class _Reading:
             where = position or f"bytes:{place.offset}"
             yield stamp.one(broken.encode(), place.seq, where, broken)
 
-    def _evtx(self, rest: Reader, whole: BinaryIO | None) -> Iterator[Message]:
+    def _evtx(self, head: bytes, rest: Reader, whole: BinaryIO | None) -> Iterator[Message]:
         with contextlib.ExitStack() as open_files:
             if whole is None:
                 whole = _copy(rest, open_files.enter_context(tempfile.TemporaryFile()))
+            elif self._progress:
+                self._progress(whole.seek(0, io.SEEK_END) - len(head))
             origin = evtx.origin(whole) or evtx.damaged_origin(whole)
             packer = Packer(file_stamp(self._base, origin), self._settings)
             for record in evtx.records(whole):
                 yield from packer.add(record.value, record.position, record.reject)
             yield from packer.close()
-            if self._progress:
-                self._progress(max(0, whole.seek(0, io.SEEK_END) - HEAD_BYTES))
 
 
 def kind_of(head: bytes, path: str) -> Literal["evtx", "utf16", "documents", "lines"]:
@@ -301,14 +299,15 @@ def file_stamp(base: Stamp, origin: str) -> Stamp:
     return replace(base, stream=f"{base.stream}/{origin[:16]}-{where[:8]}", origin=origin)
 
 
-def document_messages(data: bytes, base: Stamp, settings: ShipConfig) -> list[Message] | None:
-    """Return the events of a whole JSON file as messages, or None if it is to be read as lines.
+def document_origin(data: bytes) -> str:
+    """Return the identity of a whole JSON file: many start alike, and they never grow."""
+    return hashlib.sha256(data).hexdigest()
 
-    The origin is the sha256 of all bytes: such files often start alike, and never grow.
-    """
+
+def document_messages(data: bytes, stamp: Stamp, settings: ShipConfig) -> list[Message] | None:
+    """Return the events of a whole JSON file, or None if it is to be read as lines."""
     if len(data) > DOCUMENT_BYTES_MAX:
         return None
-    stamp = file_stamp(base, hashlib.sha256(data).hexdigest())
     packer = Packer(stamp, settings)
     messages: list[Message] = []
     try:
@@ -317,6 +316,16 @@ def document_messages(data: bytes, base: Stamp, settings: ShipConfig) -> list[Me
     except ValueError:
         return None
     return [*messages, *packer.close()]
+
+
+def _head(stream: Reader) -> bytes:
+    """Read until the first line that is not blank is there: a pipe may be slow to give more."""
+    head = b""
+    while (
+        b"\n" not in head.lstrip() and len(head) < HEAD_BYTES and (more := stream.read(_COPY_BYTES))
+    ):
+        head += more
+    return head
 
 
 def _fill(stream: Reader, size: int) -> bytes:

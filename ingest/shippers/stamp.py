@@ -63,6 +63,13 @@ class Stamp:
         return Message(self.stream.encode(), value, headers)
 
 
+def payload_bytes(message: Message) -> int:
+    """Return how large a message's payload is before compression."""
+    if message.headers["encoding"] == "zstd":
+        return zstandard.frame_content_size(message.value)
+    return len(message.value)
+
+
 def shown(path: Path) -> str:
     """Return a path as text that any header can carry, whatever bytes its names are of."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
