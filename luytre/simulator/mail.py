@@ -25,8 +25,8 @@ SITE = f"https://{MAIL_HOST}.{DOMAIN}"
 def audit(
     scene: Scene, at_s: float, url: str, context: str, text: str, *, level: str = "INFO"
 ) -> str:
-    """Return a line of audit.log; its time has no zone and is that of Viet Nam."""
-    when = scene.at(at_s).strftime("%Y-%m-%d %H:%M:%S,%f")[:-3]
+    """Return a line of audit.log; its time has no zone, so the server's clock is set to UTC."""
+    when = scene.utc(at_s).replace("T", " ").replace(".", ",")[:23]
     thread = int(at_s * 10) % 97
     return f"{when} {level:<5} [qtp7719989-{thread}:{url}] [{context}] security - {text}"
 

@@ -37,7 +37,8 @@ def record(scene: Scene, at_s: float, path: str, **fields: Any) -> str:
 
 def session(  # noqa: PLR0913 - the parts of a session
     scene: Scene, at_s: float, source: str, destination: str, port: int, *,
-    state: str = ESTABLISHED, proto: str = "tcp", service: str | None = None, port_from: int = 50_000,
+    state: str = ESTABLISHED, proto: str = "tcp", service: str | None = None,
+    port_from: int = 50_000,
 ) -> str:  # fmt: skip
     """Return a line of conn.log."""
     answered = 0 if state == UNANSWERED else 5400

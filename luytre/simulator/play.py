@@ -46,30 +46,39 @@ class _Replay:
             self._target.rename(self._target.with_name(f"{self._target.name}.1"))
 
 
+def prepare(truth_folder: Path, target_folder: Path) -> None:
+    """Copy settings, tables and truth, so that ``luytre run`` can start before the first line."""
+    target_folder.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        if (truth_folder / name).is_dir():
+            shutil.copytree(truth_folder / name, target_folder / name, dirs_exist_ok=True)
+        else:
+            shutil.copy2(truth_folder / name, target_folder / name)
+
+
 def play(
     truth_folder: Path,
     target_folder: Path,
-    *,
     speed: float,
     clock: Clock,
     stopped: Callable[[], bool],
 ) -> int:
     """Write the logs of ``truth_folder`` into ``target_folder`` at ``speed`` times their pace.
 
-    Settings, tables and truth are copied first; half-way the portal's log is renamed to
-    ``access.log.1``. Returns the number of lines written, all of them unless ``stopped``.
+    Files have the same names there (``logs/portal/access.log``); half-way that one is renamed to
+    ``access.log.1``. Returns the number of lines written: all of them unless ``stopped``.
 
     Raises:
-        Refused: the target holds logs already, or the source is no simulated folder.
+        Refused: the target holds such logs already, or the source is no simulated folder.
     """
-    if (target_folder / "logs").exists():
-        raise Refused(f"{target_folder / 'logs'} is there already: choose a new folder")
     try:
         timeline = read_timeline(truth_folder)
-        _copy(truth_folder, target_folder)
         replays = {f: _Replay(truth_folder / f, target_folder / f, t) for f, t in timeline.items()}
     except (OSError, ValueError) as error:
         raise Refused(f"{truth_folder} cannot be played: {error}") from error
+    there = next((file for file in timeline if (target_folder / file).exists()), None)
+    if there:
+        raise Refused(f"{target_folder / there} is there already: choose a new folder")
     end_ms = max((times[-1] for times in timeline.values() if times), default=0)
     return _run(replays, end_ms, speed, clock, stopped)
 
@@ -94,12 +103,3 @@ def _run(
             break
         clock.sleep(TICK_S)
     return written
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    for name in COPIED:
-        if (source / name).is_dir():
-            shutil.copytree(source / name, target / name, dirs_exist_ok=True)
-        else:
-            shutil.copy2(source / name, target / name)
