@@ -56,17 +56,14 @@ def parse_pattern(pattern: str) -> list[tuple[str, str]]:
     """
     tokens = _tokens(pattern)
     values: list[tuple[str, str]] = []
-    try:
-        while True:
-            _expect(tokens, "mark", "[")
-            _observation(tokens, values)
-            kind, token = next(tokens)
-            if kind == "end":
-                return values
-            if (kind, token) != ("word", "OR"):
-                raise UnsupportedPatternError(f"{token} is not supported")
-    except StopIteration:
-        raise UnsupportedPatternError("the pattern ends too early") from None
+    while True:
+        _expect(tokens, "mark", "[")
+        _observation(tokens, values)
+        kind, token = next(tokens)
+        if kind == "end":
+            return values
+        if (kind, token) != ("word", "OR"):
+            raise UnsupportedPatternError(f"{token} is not supported")
 
 
 def _observation(tokens: Iterator[tuple[str, str]], values: list[tuple[str, str]]) -> None:
@@ -103,7 +100,7 @@ def _compared(tokens: Iterator[tuple[str, str]]) -> list[str]:
 def _expect(tokens: Iterator[tuple[str, str]], kind: str, text: str | None = None) -> str:
     found, token = next(tokens)
     if found != kind or (text is not None and token != text):
-        raise UnsupportedPatternError(f"{token or 'the end'} is not expected")
+        raise UnsupportedPatternError(f"{token} is not expected")
     return token
 
 
@@ -120,7 +117,7 @@ def _tokens(pattern: str) -> Iterator[tuple[str, str]]:
         kind = str(found.lastgroup)
         text = found[kind]
         yield kind, _ESCAPED.sub(r"\1", text) if kind == "text" else text
-    yield "end", ""
+    yield "end", "the end of the pattern"
 
 
 def stix_indicators(file: TableFile, notes: Notes) -> Iterator[dict[str, Any]]:

@@ -48,7 +48,9 @@ def assets(write: Write) -> Assets:
         pytest.param("pc-1", None, THEIRS, "Chi Binh", id="two offices have one: theirs"),
         pytest.param("pc-1", None, "third", None, id="two offices have one: nobody's"),
         pytest.param("old-1", None, OURS, None, id="no longer there"),
-        pytest.param("ghost", "10.9.9.9", OURS, "centre", id="by address where the name is unknown"),
+        pytest.param(
+            "ghost", "10.9.9.9", OURS, "centre", id="by address where the name is unknown"
+        ),
         pytest.param(None, list_cell(["fe80::1", "10.1.2.7"]), OURS, "commune", id="a list"),
         pytest.param(None, None, OURS, None, id="neither name nor address"),
     ],

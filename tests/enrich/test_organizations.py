@@ -106,7 +106,9 @@ organizations:
         pytest.param(["a/b,p,A,,,", "B,p,B,,,"], "2: 'a/b' is no organisation id", id="slash"),
         pytest.param(["A,p,,,,", "B,p,B,,,"], "2: A has no name", id="nameless"),
         pytest.param(["A,p,A,,,,,", "B,p,B,,,"], "2: has 8 cells", id="too many cells"),
-        pytest.param(['A,"p,A,,,', "B,p,B,,,"], "2: is not CSV", id="an open quote spoils one line"),
+        pytest.param(
+            ['A,"p,A,,,', "B,p,B,,,"], "2: is not CSV", id="an open quote spoils one line"
+        ),
     ],
 )
 def test_what_does_not_fit_is_noted_with_its_line(
