@@ -13,7 +13,7 @@ MANIFEST = "installed.json"
 _BYTES_MAX = 16 * 2**20
 
 
-class Installed(msgspec.Struct, frozen=True):
+class Manifest(msgspec.Struct, frozen=True):
     """What was installed; ``sha256`` is that of the zip, or of the folder's files and names.
 
     ``refused`` are the faults, as text, of the rules that were left out.
@@ -30,18 +30,18 @@ class Installed(msgspec.Struct, frozen=True):
     refused: tuple[str, ...]
 
 
-def write_manifest(folder: Path, installed: Installed) -> None:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the record into the set's folder."""
-    encoded = msgspec.json.format(msgspec.json.encode(installed), indent=2)
+    encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     (folder / MANIFEST).write_bytes(encoded + b"\n")
 
 
-def read_manifest(folder: Path) -> Installed | None:
+def read_manifest(folder: Path) -> Manifest | None:
     """Return a set's record; None if there is none that can be read."""
     file = folder / MANIFEST
     try:
         with file.open("rb") as stream:
-            return msgspec.json.decode(stream.read(_BYTES_MAX), type=Installed)
+            return msgspec.json.decode(stream.read(_BYTES_MAX), type=Manifest)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -50,6 +50,6 @@ def set_licence(folder: Path, depth: int = 12) -> str:
     """Return the licence of the installed set that a folder is in, or ""."""
     for place in [folder, *folder.parents][:depth]:
         if (place / MANIFEST).is_file():
-            installed = read_manifest(place)
-            return installed.licence if installed else ""
+            manifest = read_manifest(place)
+            return manifest.licence if manifest else ""
     return ""
