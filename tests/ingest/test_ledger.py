@@ -1,0 +1,340 @@
+"""The ledger drops re-sends, shows holes, and counts everything once, whatever crashes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.ledger import Counts, Ledger, Ranges, SeenSequences, StreamUpdate
+from luytre.core.batch import TopicPartition
+from luytre.core.errors import Fenced
+
+PLACE = TopicPartition("events", 0)
+OTHER = TopicPartition("events", 1)
+STREAM = "office-1/auth.log/1"
+MORNING = datetime(2026, 3, 1, 6, tzinfo=UTC)
+
+SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 12)), max_size=25)
+SPAN = st.tuples(st.integers(0, 70), st.integers(1, 20))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def numbers(first: int, count: int) -> set[int]:
+    return set(range(first, first + count))
+
+
+def members(ranges: list[tuple[int, int]]) -> list[int]:
+    return [number for first, last in ranges for number in range(first, last + 1)]
+
+
+@given(spans=SPANS)
+def test_ranges_are_the_set_of_what_was_added(spans: list[tuple[int, int]]) -> None:
+    ranges = Ranges((first, first + count - 1) for first, count in spans)
+    model = set().union(*(numbers(*span) for span in spans))
+
+    pieces = list(ranges)
+    assert members(pieces) == sorted(model)
+    assert ranges.total == len(model)
+    assert all(left[1] + 1 < right[0] for left, right in pairwise(pieces))
+    assert Ranges(reversed(pieces)) == ranges
+
+
+@given(spans=SPANS, asked=SPAN)
+def test_missing_is_what_was_asked_without_what_is_there(
+    spans: list[tuple[int, int]], asked: tuple[int, int]
+) -> None:
+    ranges = Ranges((first, first + count - 1) for first, count in spans)
+    model = set().union(*(numbers(*span) for span in spans))
+
+    missing = ranges.missing(asked[0], asked[0] + asked[1] - 1)
+
+    assert members(missing) == sorted(numbers(*asked) - model)
+
+
+@given(spans=SPANS)
+def test_holes_are_what_lies_below_the_greatest(spans: list[tuple[int, int]]) -> None:
+    ranges = Ranges((first, first + count - 1) for first, count in spans)
+    model = set().union(*(numbers(*span) for span in spans))
+
+    assert members(ranges.holes()) == sorted(set(range(max(model, default=0))) - model)
+
+
+@pytest.mark.parametrize(("first", "last"), [(-1, 0), (3, 2)])
+def test_what_is_no_range_is_no_range(first: int, last: int) -> None:
+    with pytest.raises(ValueError, match="no range"):
+        Ranges().add(first, last)
+
+
+@pytest.mark.parametrize(
+    ("known", "first_seq", "count", "fresh"),
+    [
+        pytest.param([], 0, 3, [(0, 2)], id="all of it is new"),
+        pytest.param([(0, 2)], 0, 3, [], id="all of it is sent again"),
+        pytest.param([(0, 2)], 0, 5, [(3, 4)], id="cut into other messages, the rest is new"),
+        pytest.param([(3, 4)], 0, 8, [(0, 2), (5, 7)], id="around what is known"),
+        pytest.param([(0, 2)], 9, 1, [(9, 9)], id="after a hole"),
+    ],
+)
+def test_admits_what_was_not_processed(
+    path: Path, known: list[tuple[int, int]], first_seq: int, count: int, fresh: list[object]
+) -> None:
+    seen = SeenSequences(Ledger(path))
+    for offset, (first, last) in enumerate(known):
+        seen.admit(PLACE, offset, STREAM, first, last - first + 1)
+
+    assert seen.admit(PLACE, 9, STREAM, first_seq, count) == fresh
+
+
+@pytest.mark.parametrize(("first_seq", "count"), [(-1, 1), (0, 0), (0, -1), (2**62, 1), (0, 2**80)])
+def test_sequences_that_cannot_be_are_a_reason_and_change_nothing(
+    path: Path, first_seq: int, count: int
+) -> None:
+    seen = SeenSequences(Ledger(path))
+
+    with pytest.raises(ValueError, match="no range of sequences"):
+        seen.admit(PLACE, 0, STREAM, first_seq, count)
+    assert seen.admit(PLACE, 0, STREAM, 0, 1) == [(0, 0)]
+
+
+def test_streams_have_sequences_of_their_own(path: Path) -> None:
+    seen = SeenSequences(Ledger(path))
+    seen.admit(PLACE, 0, "one", 0, 3)
+
+    assert seen.admit(PLACE, 1, "two", 0, 3) == [(0, 2)]
+
+
+def test_a_flush_is_what_the_next_start_knows(path: Path) -> None:
+    seen = SeenSequences(Ledger(path))
+    seen.admit(PLACE, 0, STREAM, 0, 3)
+    seen.flush({PLACE: 1})
+    seen.admit(PLACE, 1, STREAM, 3, 3)
+
+    again = SeenSequences(Ledger(path))
+
+    assert again.offset(PLACE) == 1
+    assert again.admit(PLACE, 1, STREAM, 0, 6) == [(3, 5)]
+
+
+def test_forget_drops_what_was_not_flushed(path: Path) -> None:
+    seen = SeenSequences(Ledger(path))
+    seen.admit(PLACE, 0, STREAM, 0, 3)
+    seen.forget([PLACE])
+
+    assert seen.admit(PLACE, 0, STREAM, 0, 3) == [(0, 2)]
+
+
+def test_a_flush_below_what_was_admitted_is_refused(path: Path) -> None:
+    seen = SeenSequences(Ledger(path))
+    seen.admit(PLACE, 0, STREAM, 0, 3)
+    seen.admit(PLACE, 1, STREAM, 3, 3)
+
+    with pytest.raises(ValueError, match="admitted up to 2, flushed at 1"):
+        seen.flush({PLACE: 1})
+    assert Ledger(path).state(PLACE).offset == 0
+
+
+def test_a_worker_that_lost_a_partition_cannot_save_it(path: Path) -> None:
+    zombie, heir = SeenSequences(Ledger(path)), SeenSequences(Ledger(path))
+    zombie.admit(PLACE, 0, STREAM, 0, 3)
+    zombie.load([OTHER])
+    heir.admit(PLACE, 0, STREAM, 0, 3)
+    heir.count(PLACE, STREAM, Counts(events=3))
+    heir.flush({PLACE: 1})
+
+    with pytest.raises(Fenced, match="events/0"):
+        zombie.flush({PLACE: 1})
+    zombie.flush({OTHER: 7})
+    assert [row.counts.events for row in Ledger(path).rows()] == [3]
+
+
+def test_rows_show_counts_holes_and_times(path: Path) -> None:
+    seen = SeenSequences(Ledger(path))
+    seen.admit(PLACE, 0, STREAM, 2, 3)
+    seen.count(
+        PLACE,
+        STREAM,
+        Counts(
+            organization="so-y-te",
+            hint="auto",
+            events=2,
+            rejects=1,
+            parts={"linux/sshd": 2},
+            first_event_at=MORNING,
+            last_event_at=MORNING + timedelta(hours=1),
+            received_at=MORNING + timedelta(hours=2),
+        ),
+    )
+    seen.flush({PLACE: 1})
+    seen.admit(PLACE, 1, STREAM, 4, 2)
+    seen.admit(PLACE, 2, STREAM, 9, 1)
+    seen.count(
+        PLACE,
+        STREAM,
+        Counts(events=2, parts={"linux/sshd": 1, "linux/sudo": 1}, first_event_at=MORNING),
+    )
+    seen.flush({PLACE: 3})
+
+    (row,) = Ledger(path).rows()
+
+    assert row.stream == STREAM
+    assert row.counts == Counts(
+        organization="so-y-te",
+        hint="auto",
+        events=4,
+        rejects=1,
+        resent=1,
+        parts={"linux/sshd": 3, "linux/sudo": 1},
+        first_event_at=MORNING,
+        last_event_at=MORNING + timedelta(hours=1),
+        received_at=MORNING + timedelta(hours=2),
+    )
+    assert (row.holes, row.missing) == (((0, 1), (6, 8)), 5)
+
+
+def test_a_hole_heals_when_its_events_arrive(path: Path) -> None:
+    seen = SeenSequences(Ledger(path))
+    seen.admit(PLACE, 0, STREAM, 5, 5)
+    seen.flush({PLACE: 1})
+    blind = Ledger(path).rows()[0].holes
+    seen.admit(PLACE, 1, STREAM, 0, 5)
+    seen.flush({PLACE: 2})
+
+    assert blind == ((0, 4),)
+    assert Ledger(path).rows()[0].holes == ()
+
+
+def test_rows_unite_a_stream_of_several_partitions(path: Path) -> None:
+    seen = SeenSequences(Ledger(path))
+    for place, first in ((PLACE, 0), (OTHER, 3)):
+        seen.admit(place, 0, STREAM, first, 3)
+        seen.count(place, STREAM, Counts(organization="ubnd", events=3))
+    seen.flush({PLACE: 1, OTHER: 1})
+
+    (row,) = Ledger(path).rows()
+
+    assert (row.counts.events, row.holes) == (6, ())
+
+
+def test_rows_are_sorted_by_organization(path: Path) -> None:
+    seen = SeenSequences(Ledger(path))
+    for stream, organization in (("b", "x"), ("a", "x"), ("z", "a")):
+        seen.count(PLACE, stream, Counts(organization=organization, events=1))
+    seen.flush({PLACE: 1})
+
+    assert [row.stream for row in Ledger(path).rows()] == ["z", "a", "b"]
+
+
+@pytest.mark.parametrize("place", [PLACE, OTHER], ids=["same partition", "another partition"])
+def test_a_replayed_reject_becomes_an_event(path: Path, place: TopicPartition) -> None:
+    seen = SeenSequences(Ledger(path))
+    seen.admit(PLACE, 0, STREAM, 0, 10)
+    seen.count(PLACE, STREAM, Counts(events=7, rejects=3))
+    seen.flush({PLACE: 1})
+
+    admitted = seen.admit(place, 1, STREAM, 4, 2, replayed=True)
+    seen.count(place, STREAM, Counts(events=1, rejects=1))
+    seen.flush({place: 2})
+
+    (row,) = Ledger(path).rows()
+    assert admitted == [(4, 5)]
+    assert (row.counts.events, row.counts.rejects, row.counts.resent) == (8, 2, 0)
+
+
+def test_a_replay_that_is_durable_is_not_counted_again(path: Path) -> None:
+    first = SeenSequences(Ledger(path))
+    first.admit(PLACE, 0, STREAM, 4, 1, replayed=True)
+    first.flush({PLACE: 1})
+
+    after_crash = SeenSequences(Ledger(path))
+
+    assert after_crash.admit(PLACE, 0, STREAM, 4, 1, replayed=True) == []
+
+
+def test_our_own_reading_again_is_no_resending(path: Path) -> None:
+    first = SeenSequences(Ledger(path))
+    first.admit(PLACE, 0, STREAM, 0, 5)
+    first.flush({PLACE: 1})
+
+    after_crash = SeenSequences(Ledger(path))
+    after_crash.admit(PLACE, 0, STREAM, 0, 5)
+    after_crash.admit(PLACE, 1, STREAM, 0, 5)
+    after_crash.flush({PLACE: 2})
+
+    assert Ledger(path).rows()[0].counts.resent == 5
+
+
+MESSAGES = st.lists(
+    st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 30), st.integers(1, 8)), min_size=1
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(messages=MESSAGES, data=st.data())
+def test_crashes_at_any_line_count_every_sequence_once(
+    messages: list[tuple[str, int, int]], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder) / "ledger.sqlite")
+        committed = 0
+        while committed < len(messages):
+            seen = SeenSequences(ledger)
+            flush_at = data.draw(st.integers(committed + 1, len(messages)))
+            for offset, (stream, first, count) in enumerate(
+                messages[committed:flush_at], committed
+            ):
+                for start, end in seen.admit(PLACE, offset, stream, first, count):
+                    seen.count(PLACE, stream, Counts(events=end - start + 1))
+            crash = data.draw(st.sampled_from(["none", "before the flush", "before the commit"]))
+            if crash != "before the flush":
+                seen.flush({PLACE: flush_at})
+            if crash == "none":
+                committed = flush_at
+        rows = {row.stream: row.counts for row in ledger.rows()}
+        ledger.close()
+
+    for stream, counts in rows.items():
+        sent = [numbers(first, count) for name, first, count in messages if name == stream]
+        assert counts.events == len(set().union(*sent))
+        assert counts.events + counts.resent == sum(map(len, sent))
+
+
+def _work(path: Path, partition: int) -> None:
+    place = TopicPartition("events", partition)
+    seen = SeenSequences(Ledger(path))
+    for offset in range(60):
+        seen.admit(place, offset, f"stream-{partition}", 2 * offset, 1)
+        seen.count(place, f"stream-{partition}", Counts(events=1))
+        seen.flush({place: offset + 1})
+
+
+def test_workers_share_the_file(path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    workers = [spawn.Process(target=_work, args=(path, number)) for number in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+
+    rows = Ledger(path).rows()
+
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert [(row.counts.events, row.missing) for row in rows] == [(60, 59)] * 3
+
+
+def test_a_save_without_the_latest_state_is_refused(path: Path) -> None:
+    Ledger(path).save(PLACE, 1, {STREAM: StreamUpdate(Ranges([(0, 0)]))})
+
+    with pytest.raises(Fenced):
+        Ledger(path).save(PLACE, 2, {})
+    assert Ledger(path).state(PLACE).ranges(STREAM) == Ranges([(0, 0)])
