@@ -6,12 +6,13 @@ import ipaddress
 import operator
 from collections.abc import Callable
 from functools import cached_property
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import re2
 
 from detections.regex import compile_regex
-from detections.tree import ANY, unescaped
+from detections.tree import ANY, Operation, unescaped
 from luytre.core.cells import NULL, fold, texts
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def number(text: str) -> float | None:
         return int(text, 16)
     if not _NUMBER.fullmatch(text):
         return None
-    return float(text) if any(sign in text for sign in ".eE") else int(text)
+    found = float(text) if any(sign in text for sign in ".eE") else int(text)
+    return found if isfinite(found) else None
 
 
 def address(text: str) -> Address | None:
@@ -73,52 +75,50 @@ def address(text: str) -> Address | None:
 
 
 def compile_atom(atom: Atom) -> Test:
-    """Return the test of an atom, except a fieldref, which needs two cells (``compare``)."""
-    match atom.operation:
-        case "equals" | "startswith" | "endswith" | "contains":
-            return _plain(atom)
-        case "like":
-            return _like(atom)
-        case "regex":
-            return _regex(atom)
-        case "null":
-            return lambda reading: reading.cell is None or reading.cell == NULL
-        case "exists":
-            wanted = atom.pattern == "true"
-            return lambda reading: (reading.cell is not None) is wanted
-        case "cidr":
-            return _network(atom)
-        case "boolean":
-            return lambda reading: atom.pattern in reading.folded
-        case "fieldref":
-            return lambda _reading: False
-    return _numeric(atom)
+    """Return the test of an atom, except a fieldref, which needs two cells (``compare``).
+
+    Raises ``BadRegexError``.
+    """
+    return _MAKERS[atom.operation](atom)
 
 
-def _plain(atom: Atom) -> Test:
-    pattern = atom.pattern if atom.cased else fold(atom.pattern)
-    match atom.operation, atom.cased:
-        case "equals", True:
-            return lambda reading: pattern in reading.texts
-        case "equals", False:
-            return lambda reading: pattern in reading.folded
-        case "contains", True:
-            return lambda reading: any(pattern in text for text in reading.texts)
-        case "contains", False:
-            return lambda reading: any(pattern in text for text in reading.folded)
-        case "startswith", True:
-            return lambda reading: any(text.startswith(pattern) for text in reading.texts)
-        case "startswith", False:
-            return lambda reading: any(text.startswith(pattern) for text in reading.folded)
-        case _, True:
-            return lambda reading: any(text.endswith(pattern) for text in reading.texts)
-    return lambda reading: any(text.endswith(pattern) for text in reading.folded)
+def _text(atom: Atom, meets: Callable[[str], bool]) -> Test:
+    """Return the test whether any text of a cell, folded unless case counts, meets something."""
+    if atom.cased:
+        return lambda reading: any(map(meets, reading.texts))
+    return lambda reading: any(map(meets, reading.folded))
+
+
+def _pattern(atom: Atom) -> str:
+    return atom.pattern if atom.cased else fold(atom.pattern)
+
+
+def _equals(atom: Atom) -> Test:
+    pattern = _pattern(atom)
+    if atom.cased:
+        return lambda reading: pattern in reading.texts
+    return lambda reading: pattern in reading.folded
+
+
+def _contains(atom: Atom) -> Test:
+    pattern = _pattern(atom)
+    return _text(atom, lambda text: pattern in text)
+
+
+def _startswith(atom: Atom) -> Test:
+    pattern = _pattern(atom)
+    return _text(atom, lambda text: text.startswith(pattern))
+
+
+def _endswith(atom: Atom) -> Test:
+    pattern = _pattern(atom)
+    return _text(atom, lambda text: text.endswith(pattern))
 
 
 def _like(atom: Atom) -> Test:
     if atom.pattern == ANY:
         return lambda reading: bool(reading.texts)
-    parts = unescaped(atom.pattern if atom.cased else fold(atom.pattern))
+    parts = unescaped(_pattern(atom))
     signs = [
         (".*" if part == ANY else ".") if index % 2 else re2.escape(part)
         for index, part in enumerate(parts)
@@ -127,9 +127,7 @@ def _like(atom: Atom) -> Test:
     found = compile_regex(
         rf"\A{''.join(signs)}\z", ignore_case=False, multiline=False, dotall=True
     ).found_in
-    if atom.cased:
-        return lambda reading: any(map(found, reading.texts))
-    return lambda reading: any(map(found, reading.folded))
+    return _text(atom, found)
 
 
 def _regex(atom: Atom) -> Test:
@@ -147,21 +145,58 @@ def _network(atom: Atom) -> Test:
     return lambda reading: any(address in network for address in reading.addresses)
 
 
-def _numeric(atom: Atom) -> Test:
-    wanted = number(atom.pattern)
+def _null(_atom: Atom) -> Test:
+    return lambda reading: reading.cell is None or reading.cell == NULL
+
+
+def _exists(atom: Atom) -> Test:
+    wanted = atom.pattern == "true"
+    return lambda reading: (reading.cell is not None) is wanted
+
+
+def _never(_atom: Atom) -> Test:
+    return lambda _reading: False
+
+
+def _number(atom: Atom) -> Test:
     if atom.field is None:
         return lambda reading: any(atom.pattern in text for text in reading.texts)
-    if wanted is None:
-        raise ValueError(atom.pattern)
-    if atom.operation == "number":
-        return lambda reading: atom.pattern in reading.texts or wanted in reading.numbers
-    compare = {
-        "gt": operator.gt,
-        "gte": operator.ge,
-        "lt": operator.lt,
-        "lte": operator.le,
-    }[atom.operation]
-    return lambda reading: any(compare(found, wanted) for found in reading.numbers)
+    wanted = _wanted(atom)
+    return lambda reading: wanted in reading.numbers
+
+
+def _compared(meets: Callable[[float, float], bool]) -> Callable[[Atom], Test]:
+    def make(atom: Atom) -> Test:
+        wanted = _wanted(atom)
+        return lambda reading: any(meets(found, wanted) for found in reading.numbers)
+
+    return make
+
+
+def _wanted(atom: Atom) -> float:
+    wanted = number(atom.pattern)
+    assert wanted is not None
+    return wanted
+
+
+_MAKERS: dict[Operation, Callable[[Atom], Test]] = {
+    "equals": _equals,
+    "startswith": _startswith,
+    "endswith": _endswith,
+    "contains": _contains,
+    "like": _like,
+    "regex": _regex,
+    "number": _number,
+    "gt": _compared(operator.gt),
+    "gte": _compared(operator.ge),
+    "lt": _compared(operator.lt),
+    "lte": _compared(operator.le),
+    "boolean": _equals,
+    "null": _null,
+    "exists": _exists,
+    "cidr": _network,
+    "fieldref": _never,
+}
 
 
 def compare(atom: Atom, left: Reading, right: Reading) -> bool:

@@ -1,4 +1,4 @@
-"""Trees as functions: in three values over what classes tell, and exactly over one row."""
+"""Trees as functions: what the classes of a row's cells decide, and what is left to look at."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from detections.tree import Atom
     from detections.values import ValueClass
 
-Judge = Callable[["Sequence[ValueClass]"], "bool | None"]
-"""Decides a rule from the classes of a row's cells: True, False, or None for unknown."""
 Read = Callable[[int], Reading]
+"""Gives the reading of one row's cell in the column at a place."""
 Check = Callable[[Read], bool]
-"""Decides a rule on one row, given the reading of each column by its place."""
+"""Decides on one row what its classes left open."""
+Judge = Callable[["Sequence[ValueClass]"], "bool | Check"]
+"""Decides a rule from the classes of a row's cells, or returns what is left to check."""
 
 
 class Compiler:
-    """Makes the functions of one part's rules; ``place_of`` is where an atom's column stands."""
+    """Makes the judges of one part's rules; ``place_of`` is where an atom's column stands."""
 
     def __init__(
         self,
@@ -33,68 +34,65 @@ class Compiler:
         self._place_of, self._other_of = place_of, other_of
 
     def judge(self, node: Node | bool) -> Judge:  # noqa: FBT001 - a tree that is decided
-        """Return a tree in three values (Kleene's)."""
+        """Return the judge of a tree."""
         match node:
             case bool():
                 return lambda _classes: node
             case And() | Or():
-                return _judge_many([self.judge(part) for part in node.parts], isinstance(node, Or))
+                return _many([self.judge(part) for part in node.parts], ends=isinstance(node, Or))
             case Not():
-                return _judge_not(self.judge(node.part))
+                return _not(self.judge(node.part))
             case Number():
-                return self._judge_atom(node.atom)
+                return self._atom(node.atom)
         raise TypeError(type(node).__name__)
 
-    def _judge_atom(self, atom: int) -> Judge:
-        place, other = self._place_of[atom], self._other_of.get(atom)
-        if other is None:
-            return lambda classes: classes[place][atom]
-        return lambda classes: False if classes[place].empty or classes[other].empty else None
+    def _atom(self, number: int) -> Judge:
+        place, other, test = self._place_of[number], self._other_of.get(number), None
+        if other is not None:
+            return self._reference(self._atoms[number], place, other)
+        test = self._tests[number]
 
-    def check(self, node: Node | bool) -> Check:  # noqa: FBT001
-        """Return a tree as an exact test of a row."""
-        match node:
-            case bool():
-                return lambda _read: node
-            case And():
-                parts = [self.check(part) for part in node.parts]
-                return lambda read: all(part(read) for part in parts)
-            case Or():
-                parts = [self.check(part) for part in node.parts]
-                return lambda read: any(part(read) for part in parts)
-            case Not():
-                part = self.check(node.part)
-                return lambda read: not part(read)
-            case Number():
-                return self._check_atom(node.atom)
-        raise TypeError(type(node).__name__)
+        def check(read: Read) -> bool:
+            return test(read(place))
 
-    def _check_atom(self, number: int) -> Check:
-        place, other = self._place_of[number], self._other_of.get(number)
-        if other is None:
-            test = self._tests[number]
-            return lambda read: test(read(place))
-        atom = self._atoms[number]
-        return lambda read: compare(atom, read(place), read(other))
+        def judge(classes: Sequence[ValueClass]) -> bool | Check:
+            fact = classes[place][number]
+            return check if fact is None else fact
+
+        return judge
+
+    def _reference(self, atom: Atom, place: int, other: int) -> Judge:
+        def check(read: Read) -> bool:
+            return compare(atom, read(place), read(other))
+
+        return lambda classes: not (classes[place].empty or classes[other].empty) and check
 
 
-def _judge_many(parts: list[Judge], ends: bool) -> Judge:  # noqa: FBT001 - the value that ends it
-    def judge(classes: Sequence[ValueClass]) -> bool | None:
-        result: bool | None = not ends
-        for part in parts:
-            found = part(classes)
-            if found is ends:
+def _many(judges: list[Judge], *, ends: bool) -> Judge:
+    """Return the judge of an ``or`` (which True ends) or of an ``and`` (which False ends)."""
+
+    def judge(classes: Sequence[ValueClass]) -> bool | Check:
+        left: list[Check] = []
+        for part in judges:
+            judged = part(classes)
+            if judged is ends:
                 return ends
-            if found is None:
-                result = None
-        return result
+            if judged is not True and judged is not False:
+                left.append(judged)
+        if len(left) < 2:  # noqa: PLR2004 - none or one
+            return left[0] if left else not ends
+        if ends:
+            return lambda read: any(check(read) for check in left)
+        return lambda read: all(check(read) for check in left)
 
     return judge
 
 
-def _judge_not(part: Judge) -> Judge:
-    def judge(classes: Sequence[ValueClass]) -> bool | None:
-        found = part(classes)
-        return None if found is None else not found
+def _not(judge: Judge) -> Judge:
+    def negated(classes: Sequence[ValueClass]) -> bool | Check:
+        judged = judge(classes)
+        if judged is True or judged is False:
+            return not judged
+        return lambda read: not judged(read)
 
-    return judge
+    return negated

@@ -37,6 +37,26 @@ def exact_literal(atom: Atom) -> bytes | None:
     """Return the byte string that stands in a marked text if and only if the atom holds."""
     if atom.cased or atom.field is None:
         return None
+    if atom.operation == "like":
+        return START if atom.pattern == ANY else None
+    return _whole_literal(atom)
+
+
+def necessary_literals(atom: Atom) -> list[bytes]:
+    """Return byte strings each of which stands in a marked text if the atom holds there."""
+    if atom.field is None:
+        return _keyword_literals(atom)
+    if atom.operation == "like":
+        parts = [encoded(part) for part in unescaped(fold(atom.pattern))[::2]]
+        found = [START + parts[0], *parts[1:-1], parts[-1] + END]
+        return [literal for literal in found if literal not in (b"", START, END)] or [START]
+    if atom.operation == "regex":
+        return [encoded(fold(text)) for text in required_literals(atom.pattern, atom.flags)]
+    whole = _whole_literal(atom)
+    return [] if whole is None else [whole]
+
+
+def _whole_literal(atom: Atom) -> bytes | None:
     pattern = encoded(fold(atom.pattern))
     match atom.operation:
         case "equals" | "boolean":
@@ -47,32 +67,7 @@ def exact_literal(atom: Atom) -> bytes | None:
             return pattern + END
         case "contains":
             return pattern
-        case "like" if atom.pattern == ANY:
-            return START
     return None
-
-
-def necessary_literals(atom: Atom) -> list[bytes]:
-    """Return byte strings each of which stands in a marked text if the atom holds there."""
-    if atom.field is None:
-        return _keyword_literals(atom)
-    folded = fold(atom.pattern)
-    match atom.operation:
-        case "equals" | "boolean":
-            return [START + encoded(folded) + END]
-        case "startswith":
-            return [START + encoded(folded)]
-        case "endswith":
-            return [encoded(folded) + END]
-        case "contains":
-            return [encoded(folded)]
-        case "like":
-            parts = [encoded(part) for part in unescaped(folded)[::2]]
-            found = [START + parts[0], *parts[1:-1], parts[-1] + END]
-            return [literal for literal in found if literal not in (b"", START, END)] or [START]
-        case "regex":
-            return [encoded(fold(text)) for text in required_literals(atom.pattern, atom.flags)]
-    return []
 
 
 def _keyword_literals(atom: Atom) -> list[bytes]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from detections.explain import explain_tree, text_of
 from detections.program import Program
-from detections.scope import KEYWORDS, ORIGINAL, scope_of
+from detections.scope import KEYWORDS, ORIGINAL, Scopes
 from luytre.core.alert import Alert, alert_id
 from luytre.core.batch import Part
 
@@ -45,8 +45,10 @@ class Engine:
     ) -> None:
         self._plan, self._clock, self._versions = plan, clock, versions
         self._values_max, self._spent_bytes_max = values_max, spent_bytes_max
+        self._made = Scopes(plan)
         self._scopes: OrderedDict[Part, Scope] = OrderedDict()
         self._programs: OrderedDict[Part, Program] = OrderedDict()
+        self._spent_bytes = 0
 
     def __call__(self, batch: Batch) -> list[Alert]:
         """Return an alert for every hit."""
@@ -60,8 +62,11 @@ class Engine:
     def hits(self, batch: Batch) -> list[Hit]:
         """Return every (row, rule number of the plan) that belong together, in this order."""
         program = self._program(batch.part)
+        before = program.spent_bytes
         hits = program.hits(batch.events)
-        self._bound()
+        self._spent_bytes += program.spent_bytes - before
+        if self._spent_bytes > self._spent_bytes_max:
+            self._bound()
         return hits
 
     def needed(self, part: object) -> frozenset[str]:
@@ -70,7 +75,7 @@ class Engine:
         return frozenset(self._scope(part).columns) - {KEYWORDS}
 
     def _scope(self, part: Part) -> Scope:
-        return _recent(self._scopes, part, lambda: scope_of(self._plan, part))
+        return _recent(self._scopes, part, lambda: self._made.scope(part))
 
     def _program(self, part: Part) -> Program:
         return _recent(
@@ -80,12 +85,13 @@ class Engine:
         )
 
     def _bound(self) -> None:
-        """Let the parts that were not seen for longest forget, until the rest fits."""
-        left = self._spent_bytes_max
+        """Let the parts that were not seen for longest forget, until half is free."""
+        left = self._spent_bytes_max // 2
         for program in reversed(self._programs.values()):
             left -= program.spent_bytes
             if left < 0:
                 program.forget()
+        self._spent_bytes = sum(program.spent_bytes for program in self._programs.values())
 
     def _alert(self, batch: Batch, hit: Hit, now: datetime, versions: Mapping[str, str]) -> Alert:
         row, rule = hit

@@ -9,6 +9,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,7 @@ def _key(paths: Sequence[Path], settings: tuple[object, ...]) -> str:
     digest = hashlib.sha256(repr((sys.version, version("pysigma"), settings)).encode())
     digest.update(repr([(str(path), set_licence(path)) for path in paths]).encode())
     sources = sorted(Path(__file__).parent.glob("*.py"))
-    for path in (*sources, *(file for path in paths for file in _files(path))):
+    for path in (*sources, *chain.from_iterable(map(_files, paths))):
         digest.update(repr(str(path)).encode())
         try:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -112,7 +113,7 @@ def _read(place: Path) -> Loaded | None:
         file = msgspec.msgpack.decode(content, type=_File)
     except (OSError, msgspec.DecodeError):
         return None
-    faults = (Fault(Path(path), *rest) for path, *rest in file.faults)
+    faults = (Fault(Path(path), line, what, remedy) for path, line, what, remedy in file.faults)
     return Loaded(file.plan, tuple(faults))
 
 

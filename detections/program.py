@@ -13,12 +13,13 @@ from detections.judges import Compiler
 from detections.literals import exact_literal, necessary_literals
 from detections.scope import KEYWORDS, ORIGINAL, atoms_of
 from detections.triggers import Costs, Sample
-from detections.values import Column, reading_of, words_of_cell, words_of_original
+from detections.values import Column, piece_of_cell, piece_of_original, reading_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from detections.atoms import Reading, Test
+    from detections.judges import Check
     from detections.scope import Scope
     from detections.tree import Atom
     from detections.values import Cell, Key
@@ -32,10 +33,10 @@ LOW_DROPPED = 2_000
 
 
 class Answer(NamedTuple):
-    """Rules that hold for a signature, and rules that its rows must be looked at for."""
+    """Rules that hold for a signature, and what is to be checked on its rows for others."""
 
     certain: tuple[int, ...]
-    open: tuple[int, ...]
+    open: tuple[tuple[int, Check], ...]
 
 
 Hit = tuple[int, int]
@@ -77,7 +78,7 @@ class Program:
         for row, answer in enumerate(answers):
             if answer is not None:
                 rows.row = row
-                found = [rule for rule in answer.open if self._check(rule)(rows.read)]
+                found = [rule for rule, check in answer.open if check(rows.read)]
                 hits += [(row, rule) for rule in sorted((*answer.certain, *found))]
         return hits
 
@@ -89,8 +90,11 @@ class Program:
             self._plan_triggers({n: self._sample(n, values) for n, values in named.items()})
         elif any(c.low and len(c) > LOW_DROPPED for c in self._columns):
             self._plan_triggers({n: Sample(values[:SAMPLED_ROWS]) for n, values in named.items()})
-        elif any(len(c) > (self._values_max if c.cached else 0) for c in self._columns):
+        elif len(self._answers) > self._values_max:
             self.forget()
+        for column in self._columns:
+            if len(column) > (self._values_max if column.cached else 0):
+                column.forget_values()
 
     def _sample(self, column: str, values: list[Cell]) -> Sample:
         """Return what is known of a column: this batch if it is large, or else all its values."""
@@ -151,7 +155,7 @@ class Program:
             exact=exact,
             tests={atom: self._tests[atom] for atom, key in exact.items() if key == atom},
             necessary=necessary,
-            words=words_of_cell if cached else words_of_original,
+            piece_of=piece_of_cell if cached else piece_of_original,
             cached=cached,
             low=costs.low(name),
         )
@@ -166,20 +170,20 @@ class Program:
         )
         trees = self._scope.trees
         self._judge = cache(lambda rule: compiler.judge(trees[rule]))
-        self._check = cache(lambda rule: compiler.check(trees[rule]))
         self._answers = _Answers(self)
 
     def answer(self, signature: tuple[int, ...]) -> Answer | None:
         """Return what a signature's classes tell of the rules; None if no rule can hold."""
         classes = [c.classes[code] for c, code in zip(self._columns, signature, strict=True)]
         candidates = self._always.union(*(each.rules for each in classes))
-        certain, unknown = [], []
+        certain: list[int] = []
+        unknown: list[tuple[int, Check]] = []
         for rule in candidates:
             judged = self._judge(rule)(classes)
-            if judged is None:
-                unknown.append(rule)
-            elif judged:
+            if judged is True:
                 certain.append(rule)
+            elif judged is not False:
+                unknown.append((rule, judged))
         return Answer(tuple(certain), tuple(unknown)) if certain or unknown else None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from detections.atoms import Reading, compare, compile_atom
@@ -9,10 +11,11 @@ from detections.tree import And, Node, Not, Number, Or
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from detections.plan import Plan
     from detections.tree import Atom
-    from luytre.core.batch import Part
+    from luytre.core.batch import LogSource, Part
 
 ORIGINAL = "event.original"
 KEYWORDS = ""
@@ -31,24 +34,51 @@ class Scope(NamedTuple):
     columns: tuple[str, ...]
 
 
-def scope_of(plan: Plan, part: Part) -> Scope:
-    """Return the scope of a part."""
-    trees: dict[int, Node | bool] = {}
-    known = _Constants(plan.atoms, part)
-    for number, rule in enumerate(plan.rules):
-        if any(rule.logsource.covers(logsource) for logsource in part.logsources):
-            tree = known.fold(rule.condition)
+class Scopes:
+    """Makes the scopes of a plan's parts; what all parts share is worked out once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._atoms_of = [frozenset(atoms_of(rule.condition)) for rule in plan.rules]
+        self._rules: dict[LogSource, list[int]] = defaultdict(list)
+        for number, rule in enumerate(plan.rules):
+            self._rules[rule.logsource].append(number)
+
+    def scope(self, part: Part) -> Scope:
+        """Return the scope of a part."""
+        trees: dict[int, Node | bool] = {}
+        atoms: set[int] = set()
+        constants = _Constants(self._plan.atoms, part)
+        for number in self._candidates(part):
+            condition = self._plan.rules[number].condition
+            if constants.open(self._atoms_of[number]):
+                trees[number] = condition
+                atoms |= self._atoms_of[number]
+                continue
+            tree = constants.fold(condition)
             if tree is not False:
                 trees[number] = tree
-    column_of: dict[int, str] = {}
-    other_of: dict[int, str] = {}
-    for atom in sorted({atom for tree in trees.values() for atom in atoms_of(tree)}):
-        field = plan.atoms[atom].field
-        column_of[atom] = KEYWORDS if field is None else part.column(field)
-        if plan.atoms[atom].operation == "fieldref":
-            other_of[atom] = part.column(plan.atoms[atom].pattern)
-    columns = tuple(sorted({*column_of.values(), *other_of.values()}))
-    return Scope(trees, column_of, other_of, columns)
+                atoms |= atoms_of(tree)
+        return self._located(trees, sorted(atoms), part)
+
+    def _candidates(self, part: Part) -> list[int]:
+        covering = [
+            numbers
+            for logsource, numbers in self._rules.items()
+            if any(logsource.covers(mine) for mine in part.logsources)
+        ]
+        return sorted(chain.from_iterable(covering))
+
+    def _located(self, trees: dict[int, Node | bool], atoms: list[int], part: Part) -> Scope:
+        column_of: dict[int, str] = {}
+        other_of: dict[int, str] = {}
+        for number in atoms:
+            atom = self._plan.atoms[number]
+            column_of[number] = KEYWORDS if atom.field is None else part.column(atom.field)
+            if atom.operation == "fieldref":
+                other_of[number] = part.column(atom.pattern)
+        columns = tuple(sorted({*column_of.values(), *other_of.values()}))
+        return Scope(trees, column_of, other_of, columns)
 
 
 def atoms_of(tree: Node | bool) -> set[int]:  # noqa: FBT001 - a tree that is decided
@@ -70,6 +100,10 @@ class _Constants:
         self._atoms, self._part = atoms, part
         self._readings = {name: Reading(cell) for name, cell in part.constants.items()}
         self._decided: dict[int, bool | None] = {}
+
+    def open(self, atoms: AbstractSet[int]) -> bool:
+        """Tell whether none of the atoms is decided."""
+        return all(self._decide(atom) is None for atom in atoms)
 
     def fold(self, node: Node) -> Node | bool:
         """Return a tree without what is decided, or the decision."""
@@ -98,15 +132,17 @@ class _Constants:
         return left[0] if len(left) == 1 else type(node)(tuple(left))
 
     def _decide(self, number: int) -> bool | None:
+        atom = self._atoms[number]
+        # Most atoms are on no constant column, and a part has thousands.
+        if atom.field is None or self._part.column(atom.field) not in self._readings:
+            return None
         if number not in self._decided:
-            self._decided[number] = self._evaluate(self._atoms[number])
+            self._decided[number] = self._evaluate(atom, self._part.column(atom.field))
         return self._decided[number]
 
-    def _evaluate(self, atom: Atom) -> bool | None:
-        if atom.field is None:
-            return None
-        reading = self._readings.get(self._part.column(atom.field))
+    def _evaluate(self, atom: Atom, column: str) -> bool | None:
+        reading = self._readings[column]
         if atom.operation != "fieldref":
-            return None if reading is None else compile_atom(atom)(reading)
+            return compile_atom(atom)(reading)
         other = self._readings.get(self._part.column(atom.pattern))
-        return None if reading is None or other is None else compare(atom, reading, other)
+        return None if other is None else compare(atom, reading, other)

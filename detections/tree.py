@@ -9,9 +9,9 @@ from sigma import types as st
 from sigma.conditions import ConditionAND, ConditionIdentifier, ConditionNOT, ConditionOR
 from sigma.conditions import ConditionSelector as Selector
 from sigma.exceptions import SigmaError
-from sigma.modifiers import SigmaCaseSensitiveModifier
 from sigma.rule.detection import SigmaDetection, SigmaDetectionItem
 
+from detections.modifiers import CasedFieldReference
 from luytre.core.cells import scalar
 
 if TYPE_CHECKING:
@@ -167,29 +167,27 @@ def _detection(detection: SigmaDetection | SigmaDetectionItem, name: str) -> Nod
 
 
 def _item(item: SigmaDetectionItem, name: str) -> Node:
-    cased = SigmaCaseSensitiveModifier in item.modifiers
     # A field with an empty list of values is Sigma's older way to write null.
     values = item.value or [st.SigmaNull()]
-    parts = [_value(item.field, value, name, cased=cased) for value in values]
+    parts = [_value(item.field, value, name) for value in values]
     node = _joined(And if item.value_linking is ConditionAND else Or, parts)
     return Not(node) if item.negated else node
 
 
-def _value(field: str | None, value: Any, name: str, *, cased: bool) -> Node:
+def _value(field: str | None, value: Any, name: str) -> Node:
     if isinstance(value, st.SigmaExpansion):
-        parts = [_value(field, inner, name, cased=cased) for inner in value.values]
-        return _joined(Or, parts)
+        return _joined(Or, [_value(field, inner, name) for inner in value.values])
     place: Place = ("detection", name)
-    atom = _text(field, value, place, cased=cased) or _scalar(field, value, place)
+    atom = _text(field, value, place) or _scalar(field, value, place)
     if atom is None and field is not None:
-        atom = _of_field(field, value, cased=cased)
+        atom = _of_field(field, value)
     if atom is None:
         where = "a keyword" if field is None else f'the field "{field}"'
         raise UnsupportedRuleError(place, f"{type(value).__name__} on {where} is not supported")
     return Leaf(atom, name)
 
 
-def _text(field: str | None, value: Any, place: Place, *, cased: bool) -> Atom | None:
+def _text(field: str | None, value: Any, place: Place) -> Atom | None:
     if not isinstance(value, st.SigmaString | st.SigmaRegularExpression):
         return None
     if value.contains_placeholder():
@@ -200,7 +198,7 @@ def _text(field: str | None, value: Any, place: Place, *, cased: bool) -> Atom |
         return Atom(field, "regex", str(value.regexp), cased=True, flags=flags)
     tokens = _tokens(value, anywhere=field is None)
     operation, pattern = _shape(tokens)
-    return Atom(field, operation, pattern, cased=cased or isinstance(value, st.SigmaCasedString))
+    return Atom(field, operation, pattern, cased=isinstance(value, st.SigmaCasedString))
 
 
 def _tokens(value: st.SigmaString, *, anywhere: bool) -> list[str | st.SpecialChars]:
@@ -241,7 +239,7 @@ def escaped(text: str) -> str:
 
 
 def unescaped(pattern: str) -> list[str]:
-    """Return a pattern of ``like`` in turns: a literal (maybe empty), a wildcard, a literal, …"""
+    """Return a pattern of ``like`` in turns: a literal (maybe empty), a wildcard, and so on."""
     parts: list[str] = []
     literal: list[str] = []
     signs = iter(pattern)
@@ -267,7 +265,7 @@ def _scalar(field: str | None, value: Any, place: Place) -> Atom | None:
     return None
 
 
-def _of_field(field: str, value: Any, *, cased: bool) -> Atom | None:
+def _of_field(field: str, value: Any) -> Atom | None:
     match value:
         case st.SigmaNull():
             return Atom(field, "null")
@@ -280,6 +278,7 @@ def _of_field(field: str, value: Any, *, cased: bool) -> Atom | None:
         case st.SigmaFieldReference():
             how = {(True, True): "contains", (True, False): "startswith", (False, True): "endswith"}
             flags = how.get((value.starts_with, value.ends_with), "equals")
+            cased = isinstance(value, CasedFieldReference)
             return Atom(field, "fieldref", value.field, cased=cased, flags=flags)
     return None
 

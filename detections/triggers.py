@@ -10,7 +10,7 @@ from ahocorasick_rs import BytesAhoCorasick
 
 from detections.literals import END, START, necessary_literals
 from detections.tree import And, Node, Not, Number, Or
-from detections.values import reading_of, words_of_cell
+from detections.values import piece_of_cell, reading_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,12 +55,10 @@ class Sample:
 
     def shares(self, literals: Sequence[bytes]) -> dict[bytes, float]:
         """Return the share of rows in whose texts each literal stands, if in any."""
-        from detections.literals import marked
-
         search = BytesAhoCorasick(list(literals))
         found: Counter[bytes] = Counter()
         for value, count in self.counted:
-            text = b"".join(map(marked, words_of_cell(value)))
+            text = piece_of_cell(value)
             for index in {i for i, _, _ in search.find_matches_as_indexes(text, overlapping=True)}:
                 found[literals[index]] += count
         return {literal: count / max(1, self.rows) for literal, count in found.items()}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ahocorasick_rs import BytesAhoCorasick
 
 from detections.atoms import Reading, Test
-from detections.literals import marked
-from luytre.core.cells import keyword_texts, texts
+from detections.literals import END, START, marked
+from luytre.core.cells import MARK, keyword_texts, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,23 +23,31 @@ _NESTING_MAX = 60
 _OVERHEAD_BYTES = 150
 
 
-def words_of_cell(cell: Cell) -> tuple[str, ...]:
-    """Return the texts of a cell in which literals are looked for."""
+def piece_of_cell(cell: Cell) -> bytes:
+    """Return a cell's texts as literals are searched in them; empty if it has none."""
     assert not isinstance(cell, bytes)
-    return texts(cell)
+    if cell is None:
+        return b""
+    if MARK in cell:
+        return b"".join(map(marked, texts(cell)))
+    return marked(cell)
 
 
-def words_of_original(original: Cell) -> tuple[str, ...]:
-    """Return the texts of a raw event in which the literals of keywords are looked for.
+def piece_of_original(original: Cell) -> bytes:
+    """Return a raw event as the literals of keywords are searched in it.
 
     Undoing JSON costs 20 us an event, so it is left as it is unless it has escapes that literals
     cannot allow for, or is so deep that ``keyword_texts`` writes its depths in another form.
     """
     assert isinstance(original, bytes)
-    brackets = original.count(b"{") + original.count(b"[")
-    if b"\\u" in original or brackets > _NESTING_MAX:
-        return keyword_texts(original)
-    return (original.decode(errors="replace"),)
+    if original.startswith(b"{"):
+        brackets = original.count(b"{") + original.count(b"[")
+        escapes = b"\\u" in original and b"\\u" in original.replace(b"\\\\", b"")
+        if escapes or brackets > _NESTING_MAX:
+            return b"".join(map(marked, keyword_texts(original)))
+    if original.isascii():
+        return START + original.lower() + END
+    return marked(original.decode(errors="replace"))
 
 
 def reading_of(cell: Cell) -> Reading:
@@ -78,7 +86,7 @@ class Column:
         exact: Mapping[int, Key],
         tests: Mapping[int, Test],
         necessary: Mapping[int, Sequence[bytes]],
-        words: Callable[[Cell], tuple[str, ...]] = words_of_cell,
+        piece_of: Callable[[Cell], bytes] = piece_of_cell,
         cached: bool = True,
         low: bool = False,
     ) -> None:
@@ -86,7 +94,7 @@ class Column:
         self.spent_bytes = 0
         self._rules = rules
         self._exact, self._tests, self._necessary = exact, tests, necessary
-        self._words = words
+        self._piece_of = piece_of
         literals = {key for key in (*rules, *exact.values()) if isinstance(key, bytes)}
         self._literals = sorted(literals)
         self._search = BytesAhoCorasick(self._literals) if literals else None
@@ -104,9 +112,13 @@ class Column:
 
     def forget(self) -> None:
         """Let go of all values and classes; never within a batch."""
-        self._known.clear()
+        self.forget_values()
         self._numbers.clear()
         self.classes.clear()
+
+    def forget_values(self) -> None:
+        """Let go of all values; never within a batch."""
+        self._known.clear()
         self.spent_bytes = 0
 
     def classify(self, values: list[Cell]) -> list[int]:
@@ -135,12 +147,12 @@ class Column:
         return self._exact[atom] in shown
 
     def _learn(self, values: list[Cell]) -> None:
-        words = [self._words(value) for value in values]
-        shown = self._found(words)
+        pieces = list(map(self._piece_of, values))
+        shown = self._found(pieces)
         if self._tests:
             self._run_tests(values, shown)
-        for value, its_words, keys in zip(values, words, shown, strict=True):
-            self._known[value] = self._class(frozenset(keys), empty=not its_words)
+        for value, piece, keys in zip(values, pieces, shown, strict=True):
+            self._known[value] = self._class(frozenset(keys), empty=not piece)
             self.spent_bytes += _OVERHEAD_BYTES + (len(value) if value else 0)
 
     def _run_tests(self, values: list[Cell], shown: list[set[Key]]) -> None:
@@ -149,16 +161,14 @@ class Column:
             reading = reading_of(value)
             keys.update(atom for atom, test in self._tests.items() if test(reading))
 
-    def _found(self, words: list[tuple[str, ...]]) -> list[set[Key]]:
-        """Return the literals in each value's texts, all searched in one pass."""
-        shown: list[set[Key]] = [set() for _ in words]
-        if self._search is None:
-            return shown
-        pieces = [b"".join(map(marked, each)) for each in words]
-        ends = list(accumulate(map(len, pieces)))
-        text = b"".join(pieces)
-        for literal, start, _ in self._search.find_matches_as_indexes(text, overlapping=True):
-            shown[bisect_right(ends, start)].add(self._literals[literal])
+    def _found(self, pieces: list[bytes]) -> list[set[Key]]:
+        """Return the literals in each piece, all searched in one pass."""
+        shown: list[set[Key]] = [set() for _ in pieces]
+        if self._search is not None:
+            ends = list(accumulate(map(len, pieces)))
+            found = self._search.find_matches_as_indexes(b"".join(pieces), overlapping=True)
+            for literal, start, _ in found:
+                shown[bisect_right(ends, start)].add(self._literals[literal])
         return shown
 
     def _class(self, shown: frozenset[Key], *, empty: bool) -> int:
