@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from enrich import observables
 from enrich.indicator_files import SCHEMA, read_indicators
 from enrich.lookup import nulls
-from enrich.observables import ADDRESS_COLUMNS, OBSERVED, URL_COLUMNS, cell_texts
+from enrich.observables import observed
 from enrich.validity import event_times
 from enrich.value_index import NetworkIndex, ValueIndex
 
@@ -26,19 +27,18 @@ COLUMNS = (
     "threat.indicator.provider",
     "luytre.indicator.column",
 )
-_HIT = {"index": pl.UInt32, "row": pl.Int64, "rank": pl.Int32, "place": pl.Int32}
 _ORDER = {"index": False, "confidence": True, "rank": True, "place": False, "row": False}
 """What the best hit of an event comes first in, and whether the greatest does."""
 
 
 class Indicators:
-    """Joins indicators to the columns of ``OBSERVED``, in memory, by distinct values.
+    """Joins indicators to the columns of ``observables.COLUMNS``, in memory, by distinct values.
 
     Of several that hold at the event's time the most confident is named, then the most specific,
-    then the one whose column comes first in ``OBSERVED``, then the one listed first.
+    then the one whose column comes first in ``observables.COLUMNS``, then the one listed first.
     """
 
-    needed = frozenset(OBSERVED)
+    needed = frozenset(observables.COLUMNS)
     columns = COLUMNS
 
     def __init__(self, table: pl.DataFrame) -> None:
@@ -52,40 +52,33 @@ class Indicators:
 
     def __call__(self, events: pl.DataFrame) -> pl.DataFrame:
         """Add the columns."""
-        hits = [
-            self._hits(events, column, place)
-            for place, column in enumerate(OBSERVED)
-            if column in events.columns
-        ]
-        found = pl.concat([pl.DataFrame(schema=_HIT), *hits])
-        if not found.height:
-            return nulls(events, COLUMNS)
-        best = self._best(found.with_columns(event_times(events).gather(found["index"])))
-        rows = pl.DataFrame({"index": np.arange(events.height, dtype=np.uint32)})
-        answers = rows.join(best, on="index", how="left", maintain_order="left").select(COLUMNS)
-        return events.with_columns(answers.get_columns())
-
-    def _hits(self, events: pl.DataFrame, column: str, place: int) -> pl.DataFrame:
-        """Return for each event the rows of all indicators that its cell names."""
-        texts = cell_texts(events[column])
-        seen = OBSERVED[column](texts)
+        seen = observed(events)
         asked, rows = self._index.find(seen["value"])
-        named = seen[asked].select("cell", "rank").with_columns(pl.Series("row", rows, pl.Int64))
-        if self._networks and column in (*ADDRESS_COLUMNS, *URL_COLUMNS):
-            inside = self._networks.find(seen["value"])
-            around = seen["cell"].gather(inside["place"])
-            named = pl.concat([named, inside.select(around, "rank", "row")])
+        named = seen[asked].select("place", "cell", "rank", pl.Series("row", rows, pl.Int64))
+        if self._networks:
+            around = self._networks.find(seen["value"])
+            cells = seen.select("place", "cell")[around["asked"]]
+            named = pl.concat([named, cells.hstack(around.select("rank", "row"))])
         if not named.height:
-            return pl.DataFrame(schema=_HIT)
-        cells = events.select(pl.col(column).alias("cell")).with_row_index("index")
-        return cells.join(named, on="cell").select(
-            "index", "row", "rank", pl.lit(place, pl.Int32).alias("place")
-        )
+            return nulls(events, COLUMNS)
+        return self._say(events, named)
+
+    def _say(self, events: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+        """Add the columns, given the rows of all indicators that a cell names."""
+        hits = []
+        for (place,), mine in named.partition_by("place", as_dict=True).items():
+            cells = events.select(pl.col(observables.COLUMNS[place]).alias("cell"))
+            hits.append(cells.with_row_index("index").join(mine, on="cell"))
+        found = pl.concat(hits)
+        best = self._best(found.with_columns(event_times(events).gather(found["index"])))
+        index = pl.DataFrame({"index": np.arange(events.height, dtype=np.uint32)})
+        answers = index.join(best, on="index", how="left", maintain_order="left").select(COLUMNS)
+        return events.with_columns(answers.get_columns())
 
     def _best(self, found: pl.DataFrame) -> pl.DataFrame:
         """Return one answer per event, among the indicators that hold at its time."""
         said = self._table[found["row"]]
-        names = pl.Series("column", list(OBSERVED))
+        names = pl.Series("column", observables.COLUMNS)
         return (
             found.hstack(said)
             .filter(pl.col("at").is_between(pl.col("start"), pl.col("end"), closed="left"))

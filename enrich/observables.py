@@ -10,7 +10,7 @@ from enrich.networks import address
 from luytre.core.cells import MARK, NULL, list_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 ADDRESS_COLUMNS = ("destination.ip", "source.ip", "dns.resolved_ip", "destination.nat.ip")
 DOMAIN_COLUMNS = (
@@ -84,22 +84,31 @@ def normal_addresses(texts: pl.Series) -> pl.Series:
     return pl.Series("value", spelt, dtype=pl.String)
 
 
-def cell_texts(cells: pl.Series) -> pl.DataFrame:
-    """Return ``cell`` and ``value``: every text of every distinct cell, as ``cells.texts`` does."""
-    frame = cells.drop_nulls().unique().alias("cell").to_frame()
-    mark = list_cell(())
+def cell_texts(events: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Return the texts of every distinct cell, as ``cells.texts`` does.
+
+    ``place`` is the column's place in ``COLUMNS``, ``cell`` the cell, ``value`` one of its texts.
+    """
+    frames = [pl.DataFrame(schema={"place": pl.Int32, "cell": pl.String})]
+    for name in columns:
+        if name in events.columns and events[name].null_count() < events.height:
+            cells = events[name].unique().alias("cell").to_frame()
+            frames.append(
+                cells.select(pl.lit(COLUMNS.index(name), pl.Int32).alias("place"), "cell")
+            )
+    known = pl.col("cell").is_in([NULL, ""]).not_()
     value = pl.col("cell").alias("value")
-    plain = frame.filter(~pl.col("cell").str.starts_with(MARK)).with_columns(value)
-    lists = frame.filter(pl.col("cell").str.starts_with(mark)).with_columns(
-        value.str.strip_prefix(mark).str.split(MARK)
-    )
-    return pl.concat([plain, lists.explode("value")]).filter(
-        (pl.col("cell") != NULL) & (pl.col("value") != "")
-    )
+    texts = pl.concat(frames).drop_nulls().filter(known).with_columns(value)
+    marked = texts["value"].str.starts_with(MARK)
+    if not marked.any():
+        return texts
+    items = pl.col("value").str.strip_prefix(list_cell(())).str.split(MARK)
+    lists = texts.filter(marked).with_columns(items).explode("value").filter(pl.col("value") != "")
+    return pl.concat([texts.filter(~marked), lists])
 
 
 def addresses(texts: pl.DataFrame) -> pl.DataFrame:
-    """Return ``cell``, ``value``, ``rank``: the addresses of ``cell_texts``."""
+    """Return the addresses of ``cell_texts``, with their ``rank``."""
     return texts.with_columns(normal_addresses(texts["value"]).alias("value"), rank=EXACT)
 
 
@@ -120,8 +129,8 @@ def domains(texts: pl.DataFrame) -> pl.DataFrame:
 def urls(texts: pl.DataFrame) -> pl.DataFrame:
     """Return the URLs themselves, and their hosts as domains or addresses."""
     parts = texts.hstack(url_parts(texts["value"])).drop_nulls()
-    whole = parts.select("cell", pl.col("spelt").alias("value"), rank=EXACT)
-    hosts = parts.select("cell", pl.col("host").alias("value"))
+    whole = parts.select("place", "cell", pl.col("spelt").alias("value"), rank=EXACT)
+    hosts = parts.select("place", "cell", pl.col("host").alias("value"))
     return pl.concat([whole, domains(hosts), addresses(hosts)])
 
 
@@ -136,10 +145,24 @@ def hashes(texts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-OBSERVED: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
-    **dict.fromkeys(HASH_COLUMNS, hashes),
-    **dict.fromkeys(URL_COLUMNS, urls),
-    **dict.fromkeys(DOMAIN_COLUMNS, domains),
-    **dict.fromkeys(ADDRESS_COLUMNS, addresses),
+OBSERVED: dict[tuple[str, ...], Callable[[pl.DataFrame], pl.DataFrame]] = {
+    HASH_COLUMNS: hashes,
+    URL_COLUMNS: urls,
+    DOMAIN_COLUMNS: domains,
+    ADDRESS_COLUMNS: addresses,
 }
-"""Which columns are looked at and for what; of equal hits the earlier column is named."""
+"""Which columns are looked at and for what."""
+
+COLUMNS = tuple(name for names in OBSERVED for name in names)
+"""All of them; of equal hits the earlier column is named."""
+
+
+def observed(events: pl.DataFrame) -> pl.DataFrame:
+    """Return ``place``, ``cell``, ``value`` and ``rank`` of everything an indicator may name."""
+    schema = {"place": pl.Int32, "cell": pl.String, "value": pl.String, "rank": pl.Int32}
+    found = [pl.DataFrame(schema=schema)]
+    for names, observe in OBSERVED.items():
+        texts = cell_texts(events, names)
+        if texts.height:
+            found.append(observe(texts))
+    return pl.concat(found)

@@ -80,7 +80,7 @@ class NetworkIndex:
         return bool(self._v4 or len(self._v6))
 
     def find(self, wanted: pl.Series) -> pl.DataFrame:
-        """Return ``place`` in ``wanted``, ``row``, and ``rank``: the prefix length."""
+        """Return the place ``asked`` in ``wanted``, ``row``, and ``rank``: the prefix length."""
         groups = wanted.str.extract_groups(V4 + "$").struct.unnest()
         number = pl.sum_horizontal(pl.nth(n).cast(pl.UInt64) * 256 ** (3 - n) for n in range(4))
         v4 = groups.select(pl.when(pl.nth(0).is_not_null()).then(number).alias("number"))
@@ -108,16 +108,14 @@ class NetworkIndex:
         return pl.DataFrame(found, schema=_FOUND, orient="row")
 
 
-_FOUND = {"place": pl.Int64, "row": pl.Int64, "rank": pl.Int32}
+_FOUND = {"asked": pl.Int64, "row": pl.Int64, "rank": pl.Int32}
 
 
 def _found(
     places: NDArray[np.int64] | list[int], rows: NDArray[np.int64] | list[int], prefix: int
 ) -> pl.DataFrame:
-    frame = pl.DataFrame(
-        {"place": places, "row": rows}, schema={"place": pl.Int64, "row": pl.Int64}
-    )
-    return frame.with_columns(pl.lit(prefix, pl.Int32).alias("rank"))
+    found = {"asked": places, "row": rows, "rank": [prefix] * len(rows)}
+    return pl.DataFrame(found, schema=_FOUND)
 
 
 def _sorted(pairs: list[tuple[int, int]]) -> SortedKeys:

@@ -55,7 +55,7 @@ def assets(write: Write) -> Assets:
         pytest.param(None, None, OURS, None, id="neither name nor address"),
     ],
 )
-def test_the_host_has_the_owner_of_its_line(  # noqa: PLR0913 - a row is the example
+def test_the_host_has_the_owner_of_its_line(
     assets: Assets,
     batch: MakeBatch,
     host: str | None,

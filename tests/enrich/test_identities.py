@@ -45,7 +45,7 @@ def identities(write: Write) -> Identities:
         pytest.param(None, "BACNINH", OURS, None, id="no user"),
     ],
 )
-def test_an_account_is_found_in_any_form(  # noqa: PLR0913 - a row is the example
+def test_an_account_is_found_in_any_form(
     identities: Identities,
     batch: MakeBatch,
     user: str | None,

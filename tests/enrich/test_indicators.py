@@ -107,7 +107,7 @@ MAY, JULY, JANUARY = (datetime(2026, month, 1, tzinfo=UTC) for month in (5, 7, 1
         pytest.param("x.vn", "4.3.2.1", MAY, (None,) * 4, id="none"),
     ],
 )
-def test_the_best_indicator_of_that_time_is_named(  # noqa: PLR0913 - a row is the example
+def test_the_best_indicator_of_that_time_is_named(
     batch: MakeBatch,
     write: Write,
     domain: str,

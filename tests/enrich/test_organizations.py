@@ -51,7 +51,7 @@ MIDNIGHT = datetime(2025, 6, 30, 17, tzinfo=UTC)  # of 1 July in Vietnam
         pytest.param("ghost", NEW, None, None, None, id="unknown"),
     ],
 )
-def test_an_event_sees_the_tree_of_its_day(  # noqa: PLR0913 - a row is the example
+def test_an_event_sees_the_tree_of_its_day(
     batch: MakeBatch,
     write: Write,
     unit: str,
