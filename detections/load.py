@@ -133,8 +133,8 @@ def _read(path: Path, licence: str, faults: list[Fault]) -> Iterator[LoadedRule]
 
 def _versions(documents: Sequence[Document], content: bytes) -> list[str]:
     """Return each document's digest: of the file, or of its own lines if they are several."""
-    if len(documents) == 1:
-        return [hashlib.sha256(content).hexdigest()]
+    if len(documents) <= 1:
+        return [hashlib.sha256(content).hexdigest() for _ in documents]
     lines = content.splitlines(keepends=True)
     starts = [document.line(()) - 1 for document in documents]
     ends = [*starts[1:], len(lines)]

@@ -26,7 +26,7 @@ from detections.regex import BadRegexError, compile_regex
 from luytre.core.alert import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from luytre.core.errors import Fault
     from luytre.core.yamlfile import Document, Place
@@ -39,6 +39,7 @@ _REMEDIES = {
     "logsource": "give at least one of: product, category, service",
     "tags": "write each tag as namespace.name",
 }
+_SOURCE = ("product", "category", "service")
 _T = TypeVar("_T")
 
 
@@ -48,12 +49,12 @@ def read_rule(document: Document) -> tuple[SigmaRule | None, list[Fault]]:
     if _has_searches(document):
         faults += condition_faults(document)
     if faults:
-        return None, _merged(faults, _located(document))
+        return None, _merged(document, faults)
     rule, problem = _attempt(lambda: SigmaRule.from_dict(document.data, collect_errors=True))
     if rule is None or rule.errors:
-        located = _merged([], _located(document))
+        located = _merged(document, [])
         return None, located or [document.fault((), problem or str(rule and rule.errors[0]))]
-    faults = _merged([], _built(document, rule))
+    faults = _ordered(_built(document, rule))
     return (None if faults else rule), faults
 
 
@@ -69,11 +70,15 @@ def _attempt(build: Callable[[], _T]) -> tuple[_T | None, str]:
         return None, str(error).rstrip(".") or type(error).__name__
 
 
-def _merged(first: list[Fault], others: Iterator[Fault]) -> list[Fault]:
-    """Return faults by line; a line that has one needs no second opinion on it."""
-    lines = {fault.line for fault in first}
-    more = {(fault.line, fault.problem): fault for fault in others if fault.line not in lines}
-    return sorted([*first, *more.values()], key=lambda fault: fault.line)
+def _merged(document: Document, faults: list[Fault]) -> list[Fault]:
+    """Return the faults and pySigma's, which is not asked about a line that has one."""
+    lines = {fault.line for fault in faults} - {document.line(())}
+    return _ordered([*faults, *(f for f in _located(document) if f.line not in lines)])
+
+
+def _ordered(faults: Iterable[Fault]) -> list[Fault]:
+    unique = {(fault.line, fault.problem): fault for fault in faults}
+    return sorted(unique.values(), key=lambda fault: fault.line)
 
 
 def _located(document: Document) -> Iterator[Fault]:
@@ -81,20 +86,40 @@ def _located(document: Document) -> Iterator[Fault]:
     data = document.data
     if not isinstance(data, dict) or {"correlation", "filter", "action"} & data.keys():
         return
-    common, problem = _attempt(lambda: SigmaRule.from_dict_common_params(data, collect_errors=True))
+    texts = data if isinstance(data.get("id"), str) else {**data, "id": None}
+    common, problem = _attempt(
+        lambda: SigmaRule.from_dict_common_params(texts, collect_errors=True)
+    )
     for error in common[1] if common else ():
         key = type(error).__name__.removeprefix("Sigma").removesuffix("Error").lower()
         key = _KEYS.get(key, key)
-        yield document.fault((key,), str(error), _REMEDIES.get(key, ""))
+        for place in _places(data, key):
+            yield document.fault(place, str(error).rstrip("."), _REMEDIES.get(key, ""))
     if common is None:
         yield document.fault((), problem)
     if "logsource" not in data:
         yield document.fault(("logsource",), '"logsource" is missing', _REMEDIES["logsource"])
     elif problem := _attempt(lambda: SigmaLogSource.from_dict(data["logsource"]))[1]:
-        yield document.fault(("logsource",), problem, _REMEDIES["logsource"])
+        for place in _places(data, "logsource"):
+            yield document.fault(place, problem, _REMEDIES["logsource"])
     if _has_searches(document):
         for place, definition in searches(data["detection"]):
             yield from _search(document, place, definition)
+
+
+def _places(data: dict[str, Any], key: str) -> list[Place]:
+    """Return where exactly an error about a key of the rule is."""
+    value = data.get(key)
+    inner: list[Place] = []
+    if key == "tags" and isinstance(value, list):
+        inner = [(key, i) for i, tag in enumerate(value) if not _is_tag(tag)]
+    elif key == "logsource" and isinstance(value, dict):
+        inner = [(key, part) for part in _SOURCE if not isinstance(value.get(part), str | None)]
+    return inner or [(key,)]
+
+
+def _is_tag(tag: Any) -> bool:
+    return isinstance(tag, str) and "." in tag
 
 
 def _search(document: Document, place: Place, definition: Any) -> Iterator[Fault]:

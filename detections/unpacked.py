@@ -127,7 +127,7 @@ def _safe(source: Path, name: str) -> PurePosixPath:
     """Return the path of an entry, if it is one that stays inside."""
     path = PurePosixPath(name)
     unsafe = path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name
-    if unsafe or ":" in name or not path.parts or len(path.parts) > DEPTH_MAX:
+    if unsafe or name[1:2] == ":" or not path.parts or len(path.parts) > DEPTH_MAX:
         raise Refused(f"{source} holds a path that is not allowed: {name[:200]!r}")
     return path
 
