@@ -43,7 +43,8 @@ CREATE TABLE alerts (
   title TEXT NOT NULL,
   detected_us INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX alerts_by_organization ON alerts (organization, title, level);
+CREATE INDEX alerts_by_organization ON alerts (organization);
+CREATE INDEX alerts_by_title ON alerts (organization, title, level);
 CREATE INDEX alerts_by_rule ON alerts (rule);
 CREATE INDEX alerts_by_age ON alerts (detected_us);
 CREATE TABLE alert_documents (place INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
@@ -105,6 +106,7 @@ class SqliteAlertStore:
     def find(self, query: AlertQuery, scope: Scope) -> Sequence[Alert]:
         """Return a page of alerts, newest first; of one microsecond, the last stored first."""
         selection = self._select(query, scope)
+        selection.walk()
         page = f"{selection.order} LIMIT ? OFFSET ?"
         return self._read(selection, page, query.limit, query.offset)
 

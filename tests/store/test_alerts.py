@@ -1,5 +1,6 @@
 """The alert store on SQLite: the contract, and what is its own."""
 
+import itertools
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from luytre.core.alert import AlertQuery
 from luytre.core.clock import ManualClock
 from luytre.core.database import open_database
 from luytre.core.errors import NeighbourError
+from luytre.core.organization import Scope
 from luytre.store.alert_rows import SLOTS
 from luytre.store.alerts import SqliteAlertStore
 from tests.contracts.alert_store import EVERYTHING, NOON, AlertStoreContract, OpenStore, alert
@@ -82,7 +84,7 @@ def test_a_failed_add_keeps_nothing_and_names_the_file(tmp_path: Path) -> None:
     assert store.count(AlertQuery(), EVERYTHING) == 0
 
 
-def test_a_page_of_a_common_word_sorts_nothing(tmp_path: Path) -> None:
+def test_no_page_is_sorted(tmp_path: Path) -> None:
     store = SqliteAlertStore(tmp_path / "alerts.db")
     store.add([alert()])
     queries = [
@@ -92,8 +94,10 @@ def test_a_page_of_a_common_word_sorts_nothing(tmp_path: Path) -> None:
         AlertQuery(rule="rule-1"),
     ]
 
-    for query in queries:
-        selection = store._select(query, EVERYTHING)
+    scopes = [EVERYTHING, Scope.only("health"), Scope.only("health", "finance")]
+    for query, scope in itertools.product(queries, scopes):
+        selection = store._select(query, scope)
+        selection.walk()
         sql = f"EXPLAIN QUERY PLAN SELECT alerts.place {selection.source} {selection.order}"
         plan = [row[3] for row in store._db.execute(sql, selection.values)]
         assert not [step for step in plan if "TEMP B-TREE" in step]
