@@ -86,6 +86,18 @@ def _located(document: Document) -> Iterator[Fault]:
     data = document.data
     if not isinstance(data, dict) or {"correlation", "filter", "action"} & data.keys():
         return
+    yield from _header(document, data)
+    if "logsource" not in data:
+        yield document.fault(("logsource",), '"logsource" is missing', _REMEDIES["logsource"])
+    elif problem := _attempt(lambda: SigmaLogSource.from_dict(data["logsource"]))[1]:
+        for place in _places(data, "logsource"):
+            yield document.fault(place, problem, _REMEDIES["logsource"])
+    if _has_searches(document):
+        for place, definition in searches(data["detection"]):
+            yield from _search(document, place, definition)
+
+
+def _header(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
     texts = data if isinstance(data.get("id"), str) else {**data, "id": None}
     common, problem = _attempt(
         lambda: SigmaRule.from_dict_common_params(texts, collect_errors=True)
@@ -97,14 +109,6 @@ def _located(document: Document) -> Iterator[Fault]:
             yield document.fault(place, str(error).rstrip("."), _REMEDIES.get(key, ""))
     if common is None:
         yield document.fault((), problem)
-    if "logsource" not in data:
-        yield document.fault(("logsource",), '"logsource" is missing', _REMEDIES["logsource"])
-    elif problem := _attempt(lambda: SigmaLogSource.from_dict(data["logsource"]))[1]:
-        for place in _places(data, "logsource"):
-            yield document.fault(place, problem, _REMEDIES["logsource"])
-    if _has_searches(document):
-        for place, definition in searches(data["detection"]):
-            yield from _search(document, place, definition)
 
 
 def _places(data: dict[str, Any], key: str) -> list[Place]:
