@@ -11,6 +11,7 @@ from luytre.core.batch import LogSource, Part, TopicPartition
 from luytre.core.ecs import ENVELOPE
 from luytre.store.archive import Archive
 from luytre.store.archive_rows import select
+from luytre.store.delta import Table
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLACE = TopicPartition("events", 0)
@@ -57,6 +58,13 @@ def rows(
     return select(events(first, end, place=place, columns=columns), PART)
 
 
+def stored_rows(archive: Archive) -> pl.DataFrame:
+    """Return every row that the table holds, repeated events too."""
+    table = Table(archive._path)
+    assert table.refresh()
+    return table.rows().collect()
+
+
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
     return Archive(tmp_path / "archive")
@@ -67,8 +75,6 @@ def stored(archive: Archive) -> Callable[[], list[int]]:
     """Return a function that reads the offsets of every stored row, repeated ones too."""
 
     def read() -> list[int]:
-        table = Archive(archive._path)._open()
-        assert table is not None
-        return sorted(pl.scan_delta(table).collect()["log.offset"])
+        return sorted(stored_rows(archive)["log.offset"])
 
     return read

@@ -5,13 +5,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from luytre.core.errors import NeighbourError
 from luytre.core.organization import Scope
-from luytre.store.archive import Archive, _files
-from tests.store.conftest import PLACE, rows
+from luytre.store.archive import Archive
+from tests.store.conftest import PLACE, rows, stored_rows
 
 EVERYTHING = Scope.everything()
 Stored = Callable[[], list[int]]
@@ -152,7 +151,7 @@ def test_a_torn_pointer_to_the_checkpoint_harms_nothing(archive: Archive, stored
 def test_a_torn_first_entry_is_set_aside_and_the_table_made_again(
     archive: Archive, stored: Stored
 ) -> None:
-    archive._create()
+    archive._table.make_ready()
     (archive._path / "_delta_log" / f"{0:020}.json").write_bytes(b"")
 
     Archive(archive._path).append(rows(0, 5), {PLACE: 5})
@@ -181,9 +180,8 @@ def test_a_damaged_file_is_named_and_given_up_only_when_asked(
 ) -> None:
     archive.append(rows(0, 5), {PLACE: 5})
     archive.append(rows(5, 9), {PLACE: 9})
-    table = archive._open()
-    assert table is not None
-    file = archive._path / min(_files(table), key=lambda file: file.rows).path
+    archive.reached(PLACE)
+    file = archive._path / min(archive._table.files(), key=lambda file: file.rows).path
     if missing:
         file.unlink()
     else:
@@ -228,4 +226,4 @@ def test_a_full_disk_acknowledges_nothing(
 
     archive.append(rows(5, 9), {PLACE: 9})
     assert archive.count(EVERYTHING) == 9
-    assert pl.scan_delta(archive._open() or "").collect().height == 9
+    assert stored_rows(archive).height == 9

@@ -1,7 +1,7 @@
 """Upkeep merges, expires and clears, and loses nothing that should stay."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from deltalake.schema import Field, PrimitiveType
 from luytre.core.clock import ManualClock
 from luytre.core.organization import Scope
 from luytre.store import archive_upkeep
-from luytre.store.archive import _FIELDS, CHECKPOINT_EVERY, Archive, _files
-from tests.store.conftest import NOON, PLACE, rows
+from luytre.store.archive import Archive
+from luytre.store.delta import CHECKPOINT_EVERY, FIELDS, Action, Table
+from tests.store.conftest import NOON, PLACE, rows, stored_rows
 
 EVERYTHING = Scope.everything()
 Stored = Callable[[], list[int]]
@@ -30,9 +31,9 @@ def _fill(archive: Archive, batches: int, *, days: int = 1) -> None:
 
 
 def _live(archive: Archive) -> list[str]:
-    table = archive._open()
-    assert table is not None
-    return [file.path for file in _files(table)]
+    table = Table(archive._path)
+    assert table.refresh()
+    return [file.path for file in table.files()]
 
 
 def test_small_files_become_one_for_each_partition(archive: Archive, stored: Stored) -> None:
@@ -77,16 +78,18 @@ def test_files_are_merged_as_far_as_memory_holds(
 def _overtaken_by(archive: Archive, other: Callable[[Archive], object]) -> Archive:
     """Return an archive whose first commit of upkeep comes after another process's change."""
 
-    class Overtaken(Archive):
+    class Overtaken(Table):
         overtaken = False
 
-        def _commit_upkeep(self, *args: object) -> bool:
+        def commit_upkeep(self, actions: Sequence[Action]) -> bool:
             if not self.overtaken:
                 self.overtaken = True
-                other(Archive(self._path))
-            return super()._commit_upkeep(*args)  # type: ignore[arg-type]
+                other(Archive(self.path))
+            return super().commit_upkeep(actions)
 
-    return Overtaken(archive._path)
+    slow = Archive(archive._path)
+    slow._table = Overtaken(archive._path)
+    return slow
 
 
 @pytest.mark.parametrize(
@@ -121,7 +124,7 @@ def test_an_expiry_that_is_overtaken_by_a_merge_still_expires(
 def test_an_append_that_is_overtaken_by_a_merge_is_kept(archive: Archive, stored: Stored) -> None:
     _fill(archive, 3)
     slow = Archive(archive._path)
-    slow._ready()
+    slow.reached(PLACE)
 
     archive.compact()
     slow.append(rows(20, 40), {PLACE: 40})
@@ -183,7 +186,7 @@ def _create(path: Path, fields: list[Field]) -> None:
 
 
 def test_a_table_of_an_earlier_version_grows(archive: Archive) -> None:
-    _create(archive._path, [field for field in _FIELDS if field.name != "host.name"])
+    _create(archive._path, [field for field in FIELDS if field.name != "host.name"])
 
     archive.append(rows(0, 2, columns={"host.name": "db-1"}), {PLACE: 2})
 
@@ -192,21 +195,18 @@ def test_a_table_of_an_earlier_version_grows(archive: Archive) -> None:
 
 def test_a_table_of_a_later_version_keeps_its_columns(archive: Archive, stored: Stored) -> None:
     later = Field("added.later", PrimitiveType("string"), nullable=True)
-    _create(archive._path, [*_FIELDS, later])
+    _create(archive._path, [*FIELDS, later])
 
     _fill(archive, 2)
     archive.compact()
 
-    table = archive._open()
-    assert table is not None
-    assert "added.later" in {field.name for field in table.schema().fields}
+    assert "added.later" in stored_rows(archive).columns
     assert stored() == list(range(20))
 
 
 def test_rows_from_before_a_column_was_added_are_read_and_merged(archive: Archive) -> None:
     _fill(archive, 1)
-    table = archive._open()
-    assert table is not None
+    table = DeltaTable(archive._path)
     table.alter.add_columns([Field("added.later", PrimitiveType("string"), nullable=True)])
     _fill(archive, 1)
 
