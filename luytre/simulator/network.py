@@ -117,7 +117,8 @@ def _question(scene: Scene, dice: Random, at_s: float) -> None:
     line = record(
         scene, at_s, "dns", id__orig_h=pc.address, id__orig_p=dice.randrange(49_152, 65_535),
         id__resp_h=RESOLVER, id__resp_p=53, proto="udp", query=query, qclass_name="C_INTERNET",
-        qtype_name="A", rcode_name="NOERROR", answers=["10.1.2.15"], rejected=False,
+        qtype_name="A", rcode_name="NOERROR", AA=False, TC=False, RD=True, RA=True, Z=0,
+        answers=["10.1.2.15"], rejected=False,
     )  # fmt: skip
     scene.journal.add(DNS, at_s, line)
 

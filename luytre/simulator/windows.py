@@ -39,14 +39,12 @@ PROGRAMS = (
     (CHROME, f'"{CHROME}" https://dichvucong.{DOMAIN}/', EXPLORER),
     (OFFICE + "WINWORD.EXE", f'"{OFFICE}WINWORD.EXE" /n "D:\\Van ban\\To trinh.docx"', EXPLORER),
     (OFFICE + "EXCEL.EXE", f'"{OFFICE}EXCEL.EXE" "D:\\Ke toan\\Du toan 2026.xlsx"', EXPLORER),
-    (CHROME, f'"{CHROME}" https://qlvb.{DOMAIN}/', OFFICE + "WINWORD.EXE"),
     ("C:\\Windows\\splwow64.exe", "C:\\Windows\\splwow64.exe 8192", OFFICE + "EXCEL.EXE"),
     ("C:\\UniKey\\UniKeyNT.exe", '"C:\\UniKey\\UniKeyNT.exe"', EXPLORER),
     (SVCHOST, f"{SVCHOST} -k netsvcs -p -s Schedule", SERVICES),
     (SYSTEM32 + "taskhostw.exe", "taskhostw.exe", SVCHOST),
     (SYSTEM32 + "SearchProtocolHost.exe", "SearchProtocolHost.exe Global\\UsGthr", SVCHOST),
     (SYSTEM32 + "conhost.exe", "conhost.exe 0xffffffff -ForceV1", CMD),
-    (SYSTEM32 + "rundll32.exe", "rundll32.exe printui.dll,PrintUIEntry /il", EXPLORER),
     (SYSTEM32 + "wscript.exe", "wscript.exe \\\\dc01\\netlogon\\map.vbs", EXPLORER),
 )
 
@@ -54,8 +52,10 @@ STATE_OF_SPOOLER = base64.b64encode("Get-Service -Name Spooler".encode("utf-16-l
 TERMINAL_SERVER = "HKLM\\System\\CurrentControlSet\\Control\\Terminal Server"
 USER_KEY = "HKU\\S-1-5-21-1-2-3-1105\\Software\\Microsoft\\"
 
-# What administrators and their tools do, near enough to an attack to tempt a bad rule.
-ADMINISTRATION = (
+# What happens now and then, near enough to an attack to tempt a bad rule.
+SELDOM = (
+    (CHROME, f'"{CHROME}" https://qlvb.{DOMAIN}/', OFFICE + "WINWORD.EXE"),
+    (SYSTEM32 + "rundll32.exe", "rundll32.exe printui.dll,PrintUIEntry /il", EXPLORER),
     (SHELL, f"powershell.exe -EncodedCommand {STATE_OF_SPOOLER}", AGENT),
     (SHELL, "powershell.exe -ExecutionPolicy Bypass -File C:\\ProgramData\\OCS\\scan.ps1", SVCHOST),
     (SHELL, "powershell.exe Add-MpPreference -ExclusionPath 'C:\\Program Files\\MISA'", CMD),
@@ -93,9 +93,9 @@ def _machine(scene: Scene, commune: Commune, pc: Pc) -> None:
 
 def _program(scene: Scene, dice: Random, commune: Commune, pc: Pc, at_s: float) -> str:
     user = account(commune, pc)
-    kind = dice.choices(("administration", "zalo", "work"), (6, 6, 88))[0]
-    if kind == "administration":
-        image, command, parent = dice.choice(ADMINISTRATION)
+    kind = dice.choices(("seldom", "zalo", "work"), (3, 6, 91))[0]
+    if kind == "seldom":
+        image, command, parent = dice.choice(SELDOM)
         user = f"{commune.netbios}\\quantri"
     elif kind == "zalo":
         image, parent = OFFICE + "WINWORD.EXE", EXPLORER
