@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from enrich.networks import address
 from luytre.core.cells import MARK, NULL, list_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator
 
 ADDRESS_COLUMNS = ("destination.ip", "source.ip", "dns.resolved_ip", "destination.nat.ip")
 DOMAIN_COLUMNS = (
@@ -32,9 +33,19 @@ HASH_COLUMNS = (
     "Hashes",
 )
 
+_COLUMNS = {
+    "hash": HASH_COLUMNS,
+    "url": URL_COLUMNS,
+    "domain": DOMAIN_COLUMNS,
+    "address": ADDRESS_COLUMNS,
+}
+COLUMNS = tuple(name for names in _COLUMNS.values() for name in names)
+"""Which columns are looked at; of equal hits the earlier column is named."""
+_PLACES = {kind: [COLUMNS.index(name) for name in names] for kind, names in _COLUMNS.items()}
+
 DOMAIN_CHARS_MAX = 253  # RFC 1035 2.3.4
-EXACT = 1000
-"""The rank of a whole value; a part of it ranks by how many labels or bits it keeps."""
+EXACT = pl.lit(1000, pl.Int32)
+"""The rank of a whole value; networks rank by their prefix, domains by their dots."""
 
 _URL = (
     r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?:[^/?#@]*@)?"
@@ -84,57 +95,75 @@ def normal_addresses(texts: pl.Series) -> pl.Series:
     return pl.Series("value", spelt, dtype=pl.String)
 
 
-def cell_texts(events: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """Return the texts of every distinct cell, as ``cells.texts`` does.
+def cell_texts(events: pl.DataFrame) -> pl.DataFrame:
+    """Return the texts of every distinct cell of ``COLUMNS``, as ``cells.texts`` does.
 
     ``place`` is the column's place in ``COLUMNS``, ``cell`` the cell, ``value`` one of its texts.
     """
-    frames = [pl.DataFrame(schema={"place": pl.Int32, "cell": pl.String})]
-    for name in columns:
-        if name in events.columns and events[name].null_count() < events.height:
-            cells = events[name].unique().alias("cell").to_frame()
-            frames.append(
-                cells.select(pl.lit(COLUMNS.index(name), pl.Int32).alias("place"), "cell")
-            )
-    known = pl.col("cell").is_in([NULL, ""]).not_()
-    value = pl.col("cell").alias("value")
-    texts = pl.concat(frames).drop_nulls().filter(known).with_columns(value)
+    places = [
+        place
+        for place, name in enumerate(COLUMNS)
+        if name in events.columns and events[name].null_count() < events.height
+    ]
+    cells = [events[COLUMNS[place]].unique().alias("cell") for place in places]
+    if not cells:
+        return pl.DataFrame(schema={"place": pl.Int32, "cell": pl.String, "value": pl.String})
+    lengths = [len(distinct) for distinct in cells]
+    place = pl.Series("place", np.repeat(np.array(places, dtype=np.int32), lengths))
+    cell = pl.concat(cells)
+    texts = pl.DataFrame([place, cell, cell.alias("value")]).drop_nulls()
     marked = texts["value"].str.starts_with(MARK)
     if not marked.any():
         return texts
     items = pl.col("value").str.strip_prefix(list_cell(())).str.split(MARK)
-    lists = texts.filter(marked).with_columns(items).explode("value").filter(pl.col("value") != "")
+    lists = texts.filter(marked & (texts["value"] != NULL)).with_columns(items).explode("value")
     return pl.concat([texts.filter(~marked), lists])
 
 
-def addresses(texts: pl.DataFrame) -> pl.DataFrame:
-    """Return the addresses of ``cell_texts``, with their ``rank``."""
-    return texts.with_columns(normal_addresses(texts["value"]).alias("value"), rank=EXACT)
+def observed(events: pl.DataFrame) -> pl.DataFrame:
+    """Return ``place``, ``cell``, ``value`` of everything an indicator may name.
+
+    ``rank`` tells how much of the cell a value is: ``EXACT``, or the dots of a domain above it.
+    """
+    texts = cell_texts(events)
+    wanted = {kind: texts.filter(pl.col("place").is_in(at)) for kind, at in _PLACES.items()}
+    schema = {"place": pl.Int32, "cell": pl.String, "value": pl.String, "rank": pl.Int32}
+    found = [pl.DataFrame(schema=schema)]
+    if wanted["hash"].height:
+        found.append(_hashes(wanted["hash"]))
+    if wanted["url"].height:
+        whole, hosts = _urls(wanted["url"])
+        found.append(whole)
+        wanted["domain"] = pl.concat([wanted["domain"], hosts])
+        wanted["address"] = pl.concat([wanted["address"], hosts])
+    if wanted["domain"].height:
+        found.extend(_domains(wanted["domain"]))
+    if wanted["address"].height:
+        spelt = normal_addresses(wanted["address"]["value"])
+        found.append(wanted["address"].with_columns(spelt.alias("value"), rank=EXACT))
+    return pl.concat(found)
 
 
-def domains(texts: pl.DataFrame) -> pl.DataFrame:
-    """Return the domains and every domain above them: "a.evil.vn", "evil.vn", ranked by labels."""
+def _domains(texts: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the domains, then those one label shorter, and so on: "a.evil.vn", "evil.vn"."""
     lower = pl.col("value").str.to_lowercase().str.strip_suffix(".")
-    rest = texts.with_columns(value=lower).filter(
-        pl.col("value").str.len_bytes() <= DOMAIN_CHARS_MAX
-    )
-    levels = []
+    dots = lower.str.count_matches(".", literal=True).cast(pl.Int32)
+    short = pl.col("value").str.len_bytes() <= DOMAIN_CHARS_MAX
+    rest = texts.with_columns(value=lower, rank=dots).filter(short & (pl.col("rank") > 0))
+    above = pl.col("value").str.extract(r"^[^.]*\.(.*)$")
     while rest.height:
-        levels.append(rest.with_columns(rank=pl.col("value").str.count_matches(".", literal=True)))
-        rest = rest.with_columns(pl.col("value").str.extract(r"^[^.]*\.(.*\..*)$")).drop_nulls()
-    empty = texts.clear().with_columns(rank=pl.lit(0, pl.UInt32))
-    return pl.concat([empty, *levels]).with_columns(pl.col("rank").cast(pl.Int32))
+        yield rest
+        rest = rest.filter(pl.col("rank") > 1).with_columns(above, pl.col("rank") - 1)
 
 
-def urls(texts: pl.DataFrame) -> pl.DataFrame:
-    """Return the URLs themselves, and their hosts as domains or addresses."""
+def _urls(texts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the URLs themselves, and their hosts."""
     parts = texts.hstack(url_parts(texts["value"])).drop_nulls()
     whole = parts.select("place", "cell", pl.col("spelt").alias("value"), rank=EXACT)
-    hosts = parts.select("place", "cell", pl.col("host").alias("value"))
-    return pl.concat([whole, domains(hosts), addresses(hosts)])
+    return whole, parts.select("place", "cell", pl.col("host").alias("value"))
 
 
-def hashes(texts: pl.DataFrame) -> pl.DataFrame:
+def _hashes(texts: pl.DataFrame) -> pl.DataFrame:
     """Return every MD5, SHA-1 and SHA-256 in the texts, lower-case."""
     found = pl.col("value").str.to_lowercase().str.replace_all(_IMPORT_HASH, "")
     return (
@@ -143,26 +172,3 @@ def hashes(texts: pl.DataFrame) -> pl.DataFrame:
         .drop_nulls()
         .with_columns(rank=EXACT)
     )
-
-
-OBSERVED: dict[tuple[str, ...], Callable[[pl.DataFrame], pl.DataFrame]] = {
-    HASH_COLUMNS: hashes,
-    URL_COLUMNS: urls,
-    DOMAIN_COLUMNS: domains,
-    ADDRESS_COLUMNS: addresses,
-}
-"""Which columns are looked at and for what."""
-
-COLUMNS = tuple(name for names in OBSERVED for name in names)
-"""All of them; of equal hits the earlier column is named."""
-
-
-def observed(events: pl.DataFrame) -> pl.DataFrame:
-    """Return ``place``, ``cell``, ``value`` and ``rank`` of everything an indicator may name."""
-    schema = {"place": pl.Int32, "cell": pl.String, "value": pl.String, "rank": pl.Int32}
-    found = [pl.DataFrame(schema=schema)]
-    for names, observe in OBSERVED.items():
-        texts = cell_texts(events, names)
-        if texts.height:
-            found.append(observe(texts))
-    return pl.concat(found)
