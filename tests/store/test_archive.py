@@ -307,6 +307,17 @@ def test_a_scan_is_narrowed_by_time(
     assert sorted(found["log.offset"]) == offsets
 
 
+def test_a_scan_opens_only_files_that_may_hold_its_time(archive: Archive) -> None:
+    archive.append(rows(0, 5), {PLACE: 5})
+    archive.append(rows(5, 9), {PLACE: 9})
+    early = min(archive._table.files(), key=lambda file: -file.rows)
+    (archive._path / early.path).unlink()
+
+    found = archive.scan(EVERYTHING, since=NOON + timedelta(seconds=5)).collect()
+
+    assert sorted(found["log.offset"]) == [5, 6, 7, 8]
+
+
 HOSTILE = (
     "\x00",
     "a\x00b",
@@ -344,12 +355,14 @@ def test_hostile_text_in_every_column_is_only_text(archive: Archive, text: str) 
     ]
 
 
-def test_impossible_times_are_kept(archive: Archive) -> None:
+def test_impossible_times_are_kept_and_found(archive: Archive) -> None:
     times = pl.Series("@timestamp", [-(2**62), 0, 2**62, None]).cast(ENVELOPE["@timestamp"])
     archive.append(rows(0, 4).with_columns(times), {PLACE: 4})
 
     kept = archive.scan(EVERYTHING, columns=["log.offset", "@timestamp"]).collect()
 
+    later = archive.scan(EVERYTHING, since=NOON, columns=["log.offset"]).collect()
+    assert sorted(later["log.offset"]) == [2, 3]
     assert (
         kept.sort("log.offset")["@timestamp"].to_physical().to_list()
         == times.to_physical().to_list()

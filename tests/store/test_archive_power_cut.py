@@ -1,7 +1,11 @@
 """What was acknowledged survives a power cut, and what it tears is found and mended."""
 
 import os
+import random
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -209,6 +213,42 @@ def test_data_that_no_entry_names_is_no_data(archive: Archive, stored: Stored) -
 
     assert stored() == list(range(7))
     assert again.check() == []
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from tests.store.conftest import PLACE, rows
+from luytre.store.archive import Archive
+archive = Archive(Path(sys.argv[1]))
+while True:
+    start = archive.reached(PLACE)
+    archive.append(rows(max(start - 3, 0), start + 5), {PLACE: start + 5})
+    print(start + 5, flush=True)
+"""
+
+
+@pytest.mark.proof
+def test_killed_at_any_moment_nothing_acknowledged_is_lost_or_doubled(
+    archive: Archive, stored: Stored
+) -> None:
+    dice = random.Random(7)
+    acknowledged = 0
+    for _kill in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-c", _WRITER, str(archive._path)], stdout=subprocess.PIPE, text=True
+        ) as writer:
+            assert writer.stdout is not None
+            for _append in range(dice.randrange(1, 8)):
+                acknowledged = int(writer.stdout.readline())
+            time.sleep(dice.random() / 50)
+            writer.kill()
+
+        kept = stored()
+        assert kept == list(range(len(kept)))
+        assert len(kept) >= acknowledged
+        assert archive.reached(PLACE) == len(kept)
+    assert archive.check() == []
 
 
 def test_a_full_disk_acknowledges_nothing(
