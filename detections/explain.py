@@ -93,7 +93,7 @@ class _Event:
         if column in self._part.constants:
             return Reading(self._part.constants[column])
         cell = self._cells.get(column)
-        return Reading(cell if cell is None or isinstance(cell, str) else text_of(cell))
+        return Reading(cell if isinstance(cell, str) else None)
 
     def met(self, atom: Atom) -> Callable[[Reading], bool]:
         if atom.operation == "fieldref":

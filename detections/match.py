@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
 from detections.explain import explain_tree, text_of
-from detections.program import Program
+from detections.program import Limits, Program
 from detections.scope import KEYWORDS, ORIGINAL, Scopes
 from luytre.core.alert import Alert, alert_id
 from luytre.core.batch import Part
@@ -23,15 +23,14 @@ if TYPE_CHECKING:
 
 PROGRAMS_MAX = 512
 Value = TypeVar("Value")
-VALUES_MAX = 20_000
-SPENT_BYTES_MAX = 512 * 2**20
+DEFAULT = Limits()
 
 
 class Engine:
     """Matches every rule of a plan against batches.
 
     What is learnt of a part (which values there are, which triggers are rare) only changes how
-    fast it is. Memory is bounded by ``values_max`` for a column and ``spent_bytes_max`` for all.
+    fast it is, and stays within ``limits``.
     """
 
     def __init__(
@@ -39,16 +38,14 @@ class Engine:
         plan: Plan,
         clock: Clock,
         versions: Callable[[], Mapping[str, str]] = dict,
-        *,
-        values_max: int = VALUES_MAX,
-        spent_bytes_max: int = SPENT_BYTES_MAX,
+        limits: Limits = DEFAULT,
     ) -> None:
         self._plan, self._clock, self._versions = plan, clock, versions
-        self._values_max, self._spent_bytes_max = values_max, spent_bytes_max
+        self._limits = limits
         self._made = Scopes(plan)
         self._scopes: OrderedDict[Part, Scope] = OrderedDict()
         self._programs: OrderedDict[Part, Program] = OrderedDict()
-        self._spent_bytes = 0
+        self.spent_bytes = 0
 
     def __call__(self, batch: Batch) -> list[Alert]:
         """Return an alert for every hit."""
@@ -64,8 +61,8 @@ class Engine:
         program = self._program(batch.part)
         before = program.spent_bytes
         hits = program.hits(batch.events)
-        self._spent_bytes += program.spent_bytes - before
-        if self._spent_bytes > self._spent_bytes_max:
+        self.spent_bytes += program.spent_bytes - before
+        if self.spent_bytes > self._limits.spent_bytes:
             self._bound()
         return hits
 
@@ -81,17 +78,17 @@ class Engine:
         return _recent(
             self._programs,
             part,
-            lambda: Program(self._scope(part), self._plan.atoms, self._values_max),
+            lambda: Program(self._scope(part), self._plan.atoms, self._limits),
         )
 
     def _bound(self) -> None:
         """Let the parts that were not seen for longest forget, until half is free."""
-        left = self._spent_bytes_max // 2
+        left = self._limits.spent_bytes // 2
         for program in reversed(self._programs.values()):
             left -= program.spent_bytes
             if left < 0:
                 program.forget()
-        self._spent_bytes = sum(program.spent_bytes for program in self._programs.values())
+        self.spent_bytes = sum(program.spent_bytes for program in self._programs.values())
 
     def _alert(self, batch: Batch, hit: Hit, now: datetime, versions: Mapping[str, str]) -> Alert:
         row, rule = hit

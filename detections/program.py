@@ -24,12 +24,19 @@ if TYPE_CHECKING:
     from detections.tree import Atom
     from detections.values import Cell, Key
 
-LEARN_ROWS = 400
 LEARN_FACTOR = 30
 TRACKED_MAX = 64
 SAMPLED_ROWS = 5_000
 LOW_DROPPED = 2_000
 """A column that was learnt as low and has more values than this is so no longer."""
+
+
+class Limits(NamedTuple):
+    """How much an engine may remember, and after how many rows it first weighs its triggers."""
+
+    values: int = 20_000
+    spent_bytes: int = 512 * 2**20
+    learn_rows: int = 400
 
 
 class Answer(NamedTuple):
@@ -46,10 +53,10 @@ Hit = tuple[int, int]
 class Program:
     """Finds the rules that hold in the frames of one part."""
 
-    def __init__(self, scope: Scope, atoms: Sequence[Atom], values_max: int) -> None:
-        self._scope, self._atoms, self._values_max = scope, atoms, values_max
+    def __init__(self, scope: Scope, atoms: Sequence[Atom], limits: Limits) -> None:
+        self._scope, self._atoms, self._limits = scope, atoms, limits
         self._tests = _Tests(atoms)
-        self._rows, self._learn_at = 0, LEARN_ROWS
+        self._rows, self._learn_at = 0, limits.learn_rows
         self._plan_triggers({})
 
     @property
@@ -90,17 +97,19 @@ class Program:
             self._plan_triggers({n: self._sample(n, values) for n, values in named.items()})
         elif any(c.low and len(c) > LOW_DROPPED for c in self._columns):
             self._plan_triggers({n: Sample(values[:SAMPLED_ROWS]) for n, values in named.items()})
-        elif len(self._answers) > self._values_max:
+        elif len(self._answers) > self._limits.values:
             self.forget()
         for column in self._columns:
-            if len(column) > (self._values_max if column.cached else 0):
+            if len(column) > (self._limits.values if column.cached else 0):
                 column.forget_values()
 
     def _sample(self, column: str, values: list[Cell]) -> Sample:
         """Return what is known of a column: this batch if it is large, or else all its values."""
         known = next(c for c in self._columns if c.name == column)
         return Sample(
-            values[:SAMPLED_ROWS] if len(values) >= LEARN_ROWS else [*known.values(), *values]
+            values[:SAMPLED_ROWS]
+            if len(values) >= self._limits.learn_rows
+            else [*known.values(), *values]
         )
 
     def _plan_triggers(self, samples: Mapping[str, Sample]) -> None:
@@ -228,11 +237,11 @@ class _Rows:
 
 
 def cells_of(frame: pl.DataFrame, column: str) -> list[Cell]:
-    """Return a column's cells; those of a column that the frame lacks are missing."""
+    """Return a column's cells; those of a column that is not there or is no text are missing."""
     if column == KEYWORDS:
-        column = ORIGINAL
-    elif column not in frame.columns:
+        return frame.get_column(ORIGINAL).to_list()
+    series = frame.get_column(column, default=None)
+    if series is None or series.dtype != pl.String:
         return [None] * frame.height
-    elif frame.schema[column] != pl.String:
-        return frame[column].cast(pl.String).to_list()
-    return frame[column].to_list()
+    cells: list[Cell] = series.to_list()
+    return cells
