@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import zstandard
 
@@ -24,7 +24,7 @@ class Unpacked:
 
     ``positions`` is what ``event.id`` is made of, one per event. ``first_seq`` is None for a
     message that no shipper of ours made. With a ``problem`` there is one event, the payload as it
-    came, and it is a reject.
+    came, and it is a reject. ``marked``: some text may hold the ``MARK`` of ``luytre.core.cells``.
     """
 
     record: Record
@@ -35,6 +35,7 @@ class Unpacked:
     positions: tuple[str, ...]
     problem: str = ""
     foreign: bool = False
+    marked: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -44,6 +45,10 @@ class Unpacked:
             return max(1, _number(self.headers.get("count")) or 1)
         return len(self.events)
 
+    def sequence(self, index: int) -> int:
+        """Return an event's sequence number; events of a foreign message share its offset."""
+        return self.record.offset if self.first_seq is None else self.first_seq + index
+
 
 class _Problem(Exception):  # noqa: N818 - becomes the reason of a reject
     pass
@@ -51,39 +56,66 @@ class _Problem(Exception):  # noqa: N818 - becomes the reason of a reject
 
 def unpack(record: Record) -> Unpacked:
     """Return the events of a message; never raises on anything that a message may hold."""
-    headers = record.message.headers
-    foreign = "stream" not in headers
-    place = f"{record.topic}/{record.partition}"
-    stream = place if foreign else headers["stream"]
-    origin = record.topic if foreign else headers.get("origin", headers["stream"])
-    first_seq = None if foreign else _number(headers.get("first_seq"))
+    headers = {name: _clean(value) for name, value in record.message.headers.items()}
+    message = _without_events(record, headers)
+    payload: bytes | None = None
     try:
-        if not foreign and first_seq is None:
-            raise _Problem("its header first_seq is not a number")
-        if "reject" in headers:
-            raise _Problem(headers["reject"] or "the shipper could not read it")
-        payload = _payload(record)
+        payload = _payload(record, headers)
+        _refused_by_shipper(message)
         events, offsets = _split(payload, headers.get("framing", "lines"))
-        if foreign:
-            positions = [f"{record.partition}:{record.offset}:{i}" for i in range(len(events))]
-        else:
-            positions = _positions(headers, first_seq or 0, offsets)
+        positions = _positions(message, offsets)
     except _Problem as problem:
-        at = f"{record.partition}:{record.offset}:0" if foreign else _first_position(headers)
-        return Unpacked(
-            record,
-            origin,
-            stream,
-            first_seq,
-            (_original(record),),
-            (at,),
-            str(problem),
-            foreign,
-            headers,
-        )
-    return Unpacked(
-        record, origin, stream, first_seq, tuple(events), tuple(positions), "", foreign, headers
+        # What cannot be unpacked is kept as it came; what the shipper refused, as it was.
+        original = record.message.value if payload is None else payload
+        return replace(message, events=(original,), problem=str(problem))
+    return replace(
+        message, events=tuple(events), positions=tuple(positions), marked=_is_marked(payload)
     )
+
+
+def _without_events(record: Record, headers: Mapping[str, str]) -> Unpacked:
+    place = f"{record.topic}/{record.partition}"
+    if "stream" not in headers:
+        position = f"{record.partition}:{record.offset}:0"
+        return Unpacked(
+            record, record.topic, place, None, (), (position,), foreign=True, headers=headers
+        )
+    stream = headers["stream"]
+    position = headers.get("position", "seq")
+    first = (
+        headers.get("first_seq", "0")
+        if position == "seq"
+        else position.partition(":")[2].partition(",")[0]
+    )
+    return Unpacked(
+        record,
+        headers.get("origin", stream),
+        stream,
+        _number(headers.get("first_seq")),
+        (),
+        (first,),
+        headers=headers,
+    )
+
+
+def _clean(text: str) -> str:
+    """Return a header without lone surrogates, which no frame can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _is_marked(payload: bytes) -> bool:
+    r"""Tell whether U+FFFF may be in the events, as UTF-8 or as JSON's ``\uffff``."""
+    return b"\xef\xbf\xbf" in payload or any(escape in payload for escape in _ESCAPES)
+
+
+_ESCAPES = (b"\\uff", b"\\uFF", b"\\ufF", b"\\uFf")
+
+
+def _refused_by_shipper(message: Unpacked) -> None:
+    if "reject" in message.headers:
+        raise _Problem(message.headers["reject"] or "the shipper could not read it")
+    if not message.foreign and message.first_seq is None:
+        raise _Problem("its header first_seq is not a number")
 
 
 def _number(text: str | None) -> int | None:
@@ -93,8 +125,8 @@ def _number(text: str | None) -> int | None:
     return int(text)
 
 
-def _payload(record: Record) -> bytes:
-    headers, value = record.message.headers, record.message.value
+def _payload(record: Record, headers: Mapping[str, str]) -> bytes:
+    value = record.message.value
     encoding = headers.get("encoding", "")
     if encoding == "zstd":
         payload = _decompress(value)
@@ -128,16 +160,6 @@ def _decompress(value: bytes) -> bytes:
     return b"".join(chunks)
 
 
-def _original(record: Record) -> bytes:
-    """Return what a whole-message reject keeps: the payload if it can be had, else the value."""
-    if record.message.headers.get("encoding") == "zstd":
-        try:
-            return _decompress(record.message.value)
-        except _Problem:
-            return record.message.value
-    return record.message.value
-
-
 def _split(payload: bytes, framing: str) -> tuple[list[bytes], list[int]]:
     """Return the events and their offsets in the payload."""
     if framing == "one":
@@ -158,24 +180,19 @@ def _without_end(line: bytes) -> bytes:
     return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
-def _positions(headers: Mapping[str, str], first_seq: int, offsets: list[int]) -> list[str]:
+def _positions(message: Unpacked, offsets: list[int]) -> list[str]:
+    headers, record = message.headers, message.record
+    if message.foreign:
+        return [f"{record.partition}:{record.offset}:{i}" for i in range(len(offsets))]
     counted = _number(headers.get("count"))
     if counted is not None and counted != len(offsets):
         raise _Problem(f"its header count is {counted} but it holds {len(offsets)} events")
     position = headers.get("position", "seq")
     if position == "seq":
-        return [str(first_seq + i) for i in range(len(offsets))]
+        return [str(message.sequence(i)) for i in range(len(offsets))]
     kind, _, rest = position.partition(":")
     if kind == "bytes" and (start := _number(rest)) is not None:
         return [str(start + offset) for offset in offsets]
     if kind == "list" and len(items := rest.split(",")) == len(offsets):
         return items
     raise _Problem("its header position does not say where its events stand")
-
-
-def _first_position(headers: Mapping[str, str]) -> str:
-    """Return the position of the first event of a message that cannot be read."""
-    position = headers.get("position", "seq")
-    if position == "seq":
-        return headers.get("first_seq", "0")
-    return position.partition(":")[2].partition(",")[0]

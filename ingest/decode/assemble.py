@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from ingest.decode.layout import Cells, Derived, Layout
 
 
-def decode_part(layout: Layout, rows: Sequence[Any], needed: Sequence[str]) -> list[pl.Series]:
-    """Return those of the needed columns that the part can have, constants included."""
+def decode_part(
+    layout: Layout, rows: Sequence[Any], needed: Sequence[str], *, marked: bool
+) -> list[pl.Series]:
+    """Return those of the needed columns that the part can have, constants included.
+
+    ``marked``: some text may hold the ``MARK`` of ``luytre.core.cells``.
+    """
     constants = layout.part.constants
     lookups = {
         column: names
@@ -24,7 +29,7 @@ def decode_part(layout: Layout, rows: Sequence[Any], needed: Sequence[str]) -> l
     }
     derived = {c: layout.derived[c] for c in needed if c in layout.derived and c not in constants}
     sources = {d.column: layout.lookups(d.column) for d in derived.values()}
-    found = _columns(layout, rows, lookups | sources)
+    found = _columns(layout, rows, lookups | sources, marked=marked)
     series = [
         pl.Series(column, found[column], pl.String) for column in lookups if column not in derived
     ]
@@ -38,10 +43,10 @@ def decode_part(layout: Layout, rows: Sequence[Any], needed: Sequence[str]) -> l
 
 
 def _columns(
-    layout: Layout, rows: Sequence[Any], lookups: dict[str, tuple[str, ...]]
+    layout: Layout, rows: Sequence[Any], lookups: dict[str, tuple[str, ...]], *, marked: bool
 ) -> dict[str, Cells]:
     names = list(dict.fromkeys(name for group in lookups.values() for name in group))
-    cells = dict(zip(names, layout.decode(rows, names), strict=True))
+    cells = dict(zip(names, layout.decode(rows, names, marked=marked), strict=True))
     return {column: _first(cells, group) for column, group in lookups.items()}
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from luytre.core.batch import Part
 
 Cells = list[str | None]
 """One column: a cell of ``luytre.core.cells`` per event, None where the field is missing."""
 
-Decoder = Callable[[Sequence[Any], Sequence[str]], list[Cells]]
-"""Turns the fields of many events and the names to look up into one column per name."""
+
+class Decoder(Protocol):
+    """Turns the fields of many events and the names to look up into one column per name."""
+
+    def __call__(self, rows: Sequence[Any], names: Sequence[str], *, marked: bool) -> list[Cells]:
+        """``marked``: some text of these events may hold ``MARK``, and has to be looked at."""
 
 
 class Unreadable(Exception):  # noqa: N818 - named for what happened to the data
@@ -44,12 +48,14 @@ class Layout:
 
     ``open``: any name may be a field of the event (JSON); otherwise only ``known`` columns exist.
     An open event is looked up by the log's own names, a closed one by our column names.
+    ``never``: columns that such an open event cannot have unless its part maps a name to them.
     """
 
     part: Part
     decode: Decoder
     known: frozenset[str] = frozenset()
     open: bool = False
+    never: frozenset[str] = frozenset()
     derived: Mapping[str, Derived] = field(default_factory=dict)
 
     @cached_property
@@ -66,7 +72,7 @@ class Layout:
             return (column,) if column in self.known else ()
         if column in self.natives:
             return self.natives[column]
-        return () if column in self.part.columns else (column,)
+        return () if column in self.part.columns or column in self.never else (column,)
 
 
 class Row(NamedTuple):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HEADER = re.compile(
-    r"(?:node=(\S{1,255}) )?type=(\w{1,40}) (?:msg=)?audit\((\d{1,12}\.\d{1,6}):(\d{1,20})\): ?"
+    r"(?:node=(\S{1,255}) )?type=(\w{1,40}) (?:msg=)?audit\((\d{1,12}\.\d{1,6}):(\d{1,20})\):? ?"
 )
 _PAIR = re.compile(r"""([A-Za-z0-9_.\-\[\]]+)=(?:"([^"]*)"|'([^']*)'|([^\s"']*))""")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
@@ -125,7 +125,7 @@ def _complete(fields: dict[str, Any], kind: str) -> None:
         if name is not None:
             fields["SYSCALL"] = name
     if kind == "EXECVE":
-        arguments = []
+        arguments: list[str] = []
         while (name := f"a{len(arguments)}") in fields:
             arguments.append(fields[name])
         fields["process.command_line"] = " ".join(arguments)

@@ -102,7 +102,7 @@ def _header(text: str) -> dict[str, str]:
 
 
 def _sasl(message: str) -> dict[str, str]:
-    """Read ``warning: host[1.2.3.4]: SASL LOGIN authentication failed: reason, sasl_username=u``."""
+    """Read ``host[1.2.3.4]: SASL LOGIN authentication failed: reason, sasl_username=u``."""
     if "SASL " not in message or "authentication failed" not in message:
         return {}
     method = message.partition("SASL ")[2].partition(" ")[0]

@@ -31,22 +31,15 @@ def read_message(line: Syslog, origin: Origin) -> Row:
 
 def _outcome(message: str) -> dict[str, str]:
     word, _, rest = message.partition(" ")
-    match word:
-        case "Accepted" | "Failed":
-            method, _, who = rest.partition(" for ")
-            outcome = "success" if word == "Accepted" else "failure"
-            return {**_result(outcome), "ssh.method": method, **_who(who)}
-        case "Invalid" | "Illegal":
-            return {**_result("failure"), **_who(rest.removeprefix("user "))}
-        case "Disconnected" | "Connection":
-            if " user " in message:
-                return _closed(message)
-            return _place(message)
-        case "pam_unix(sshd:auth):" | "pam_sss(sshd:auth):" if "rhost=" in message:
-            return _pam(message)
-    if rest.startswith("from ") or " from " in message:
-        return _place(message)
-    return {}
+    if word in {"Accepted", "Failed"}:
+        method, _, who = rest.partition(" for ")
+        outcome = "success" if word == "Accepted" else "failure"
+        return {**_result(outcome), "ssh.method": method, **_who(who)}
+    if word in {"Invalid", "Illegal"}:
+        return {**_result("failure"), **_who(rest.removeprefix("user "))}
+    if message.startswith("pam_") and "rhost=" in message:
+        return _pam(message)
+    return _closed(message) or _place(message)
 
 
 def _result(outcome: str) -> dict[str, str]:
@@ -55,7 +48,10 @@ def _result(outcome: str) -> dict[str, str]:
 
 
 def _who(text: str) -> dict[str, str]:
-    """Split ``invalid user NAME from ADDRESS port N``: the last " from " counts, as the name is hostile."""
+    """Split ``invalid user NAME from ADDRESS port N``.
+
+    The last " from " counts: the name is the attacker's and may hold one of its own.
+    """
     name, _, place = text.rpartition(" from ")
     user = name.removeprefix("invalid user ").removeprefix("illegal user ")
     words = place.split()

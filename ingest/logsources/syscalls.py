@@ -1,4 +1,4 @@
-"""Names of the system calls of x86-64, by number (Linux: arch/x86/entry/syscalls/syscall_64.tbl)."""
+"""Names of the system calls of x86-64, by number (Linux: syscall_64.tbl)."""
 
 from __future__ import annotations
 

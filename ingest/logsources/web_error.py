@@ -17,7 +17,8 @@ _NGINX = re.compile(
     r"(?:(\d{4})/(\d\d)/(\d\d) (\d\d:\d\d:\d\d) )?\[([a-z]{4,6})\] (\d{1,9})#\d{1,9}: "
 )
 _APACHE = re.compile(
-    r"\[([A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})? \d{4})\] \[([\w]{0,40}):?([a-z]{1,12}\d?)\] "
+    r"\[([A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})? \d{4})\] "
+    r"\[([\w]{0,40}):?([a-z]{1,12}\d?)\] "
 )
 _KNOWN = ("message", "host.name", "log.level", "process.pid", "source.ip", "source.port",
           "url.domain", "url.original", "error.message", "http.request.method")  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ingest.decode.layout import Derived
 from ingest.logsources.windows_channels import SYSMON
+from luytre.core.ecs import ARCHIVED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -192,7 +193,7 @@ def windows_constants(service: str | None, event_id: int | None) -> dict[str, st
     constants = {"event.dataset": f"windows.{service or 'other'}"}
     if event_id is not None:
         constants["event.code"] = str(event_id)
-    if service == "security" and event_id in _OUTCOMES:
+    if service == "security" and event_id is not None and event_id in _OUTCOMES:
         names = ("event.action", "event.category", "event.outcome")
         constants |= dict(zip(names, _OUTCOMES[event_id], strict=True))
     return constants
@@ -220,3 +221,12 @@ DERIVED: Mapping[str, Derived] = {
     "file.hash.sha256": Derived("Hashes", lambda text: hash_of(text, "SHA256")),
 }
 """Columns computed from another one, for enrichment and people; no rule names them."""
+
+ECS_NAMES = frozenset(
+    {
+        *ARCHIVED,
+        *DERIVED,
+        *(column for names in (_SYSTEM, _SYSMON, _SECURITY, _SUBJECT) for column in names.values()),
+    }
+)
+"""No field of a Windows event has such a name, so a part that maps none to it cannot have it."""

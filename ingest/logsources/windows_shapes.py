@@ -191,7 +191,7 @@ def _parameters(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Winlogbeat calls unnamed data param1, param2, ...; Sigma calls all of them Data."""
     if "param1" not in data or "Data" in data:
         return data
-    values = []
+    values: list[Any] = []
     while (name := f"param{len(values) + 1}") in data:
         values.append(data[name])
     return {**data, "Data": values}

@@ -60,7 +60,13 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
     "rdp": {"cookie": "user.name"},
 }
 _CATEGORIES = {"dns": "dns"}
-_TIMES = ("ts",)
+_TIMES = ("ts", "_write_ts")
+_MARKS = frozenset(
+    {"uid", "uids", "fuid", "id.orig_h", "orig_h", "certificate.serial", "note", "software_type",
+     "compile_ts", "node"}
+)  # fmt: skip
+"""Fields of which each log has one: a file merely named conn.json is not Zeek's."""
+
 _FILE = re.compile(r"([a-z0-9_]{1,40})(?:[._\-][\d:._\-]{1,60})?(?:\.log|\.json|\.ndjson|\.jsonl)+")
 
 
@@ -97,15 +103,13 @@ def read(raw: bytes, origin: Origin) -> Row:
 def read_document(document: dict[str, Any], origin: Origin) -> Row | None:
     """Return the row of a decoded line, None if it is not Zeek's."""
     path = document.get("_path")
-    if isinstance(path, str) and "ts" in document:
+    if isinstance(path, str) and not document.keys().isdisjoint({"ts", "_write_ts"}):
         return _row(_LAYOUTS.get(path, _OTHER), document, origin)
-    if "ts" not in document or not (
-        {"uid", "id.orig_h", "fuid", "node"} & document.keys() or origin.hint == "zeek"
-    ):
+    if document.keys().isdisjoint(_MARKS) and origin.hint != "zeek":
         return None
     name = _FILE.fullmatch(re.split(r"[/\\]", origin.path)[-1].removesuffix(".gz"))
     layout = _LAYOUTS.get(name[1]) if name else None
-    return _row(layout, document, origin) if layout else None
+    return _row(layout, document, origin) if layout and "ts" in document else None
 
 
 def _row(layout: Layout, document: dict[str, Any], origin: Origin) -> Row:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from ingest.decode.layout import Origin
 
 _HEADER = re.compile(
-    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) (TRACE|DEBUG|INFO|WARN|ERROR|FATAL) {1,2}\[([^\]]{0,2000})\] \[([^\]]{0,4000})\] (\w{1,40}) - "
+    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) (TRACE|DEBUG|INFO|WARN|ERROR|FATAL) {1,2}"
+    r"\[([^\]]{0,2000})\] \[([^\]]{0,4000})\] (\w{1,40}) - "
 )
 _PASSWORD_PROTOCOLS = frozenset({"smtp", "imap", "pop3"})
 
