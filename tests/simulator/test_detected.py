@@ -32,7 +32,7 @@ UNSEEN = 826_411
 
 def alerts(folder: Path, seed: int) -> tuple[Truth, list[Alert]]:
     """Simulate, and take the way that events take in production."""
-    truth = simulate(folder, seed=seed, start=START, rate=0.4)
+    truth = simulate(folder, seed=seed, start=START, rate=0.25)
     config = load_config(folder / "luytre.yaml")
     clock = ManualClock(START)
     plan, faults = build_plan(load_rules([BUILTIN], builtin=False).rules)
