@@ -71,6 +71,10 @@ class EmbeddedLog:
     def topics(self) -> Topics:
         return EmbeddedTopics(self._folder, self._files, self._groups)
 
+    def topic_id(self, topic: str) -> str:
+        """Return what tells a topic from one of the same name that was deleted before."""
+        return self._files.get(topic).identity()
+
     def expire(self) -> int:
         """Apply the retention to every topic and return how many messages were deleted.
 

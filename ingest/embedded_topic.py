@@ -41,6 +41,8 @@ _MIGRATIONS = (
         headers BLOB NOT NULL,
         value BLOB NOT NULL
     ) STRICT;
+    CREATE TABLE identity (id TEXT NOT NULL) STRICT;
+    INSERT INTO identity VALUES (lower(hex(randomblob(16))));
     """,
 )
 _SIZE = "length(key) + length(headers) + length(value)"
@@ -106,6 +108,10 @@ class TopicFile:
 
         if len(self.limits()) < partitions:
             self._file.write(change)
+
+    def identity(self) -> str:
+        """Return what tells this topic from one of the same name that is made after it."""
+        return self._file.read(lambda c: str(next(c.execute("SELECT id FROM identity"))[0]))
 
     def limits(self) -> dict[int, Limits]:
         """Return what each partition holds."""

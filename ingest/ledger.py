@@ -6,14 +6,15 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ingest.ledger_counts import batch_counts
 from ingest.ledger_file import Counts, Ledger, PartitionState, StreamRow, StreamUpdate
 from ingest.ranges import Range, Ranges
 from luytre.core.metrics import RESENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from luytre.core.batch import TopicPartition
+    from luytre.core.batch import Batch, TopicPartition
 
 __all__ = [
     "Counts",
@@ -33,8 +34,9 @@ class SeenSequences:
     """The ledger's partitions that this worker owns, in memory between two flushes.
 
     The sequences of one stream lie in one partition (the stream is the key). Messages that have no
-    sequence of their own use the log's: stream "topic/partition" (or, where topics have ids, the
-    id), first_seq their offset, count 1; so a hole in them is what retention took.
+    sequence of their own use the log's: stream "topic/partition", first_seq their offset, count 1;
+    so a hole in them is what retention took. ``topic_id`` gives what tells a topic from one of the
+    same name that was made anew, whose offsets mean other messages.
 
     A replayed message (a reject that is tried again) bypasses the check, since its sequences were
     seen when it was rejected. They are taken back from the rejects here and count as events or
@@ -43,14 +45,16 @@ class SeenSequences:
     Replaying one message twice counts it twice.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, topic_id: Callable[[str], str] | None = None) -> None:
         self._ledger = ledger
+        self._topic_id = topic_id or (lambda _topic: "")
         self._places: dict[TopicPartition, _Place] = {}
 
     def load(self, places: Iterable[TopicPartition]) -> None:
         """Read what is durable of partitions that were gained; others are read when first used."""
         for place in places:
-            self._places[place] = _Place(self._ledger.state(place))
+            topic_id = self._topic_id(place.topic)
+            self._places[place] = _Place(self._ledger.state(place, topic_id))
 
     def forget(self, places: Iterable[TopicPartition]) -> None:
         """Drop what is known of partitions that were lost, flushed or not."""
@@ -90,6 +94,11 @@ class SeenSequences:
     def count(self, place: TopicPartition, stream: str, counts: Counts) -> None:
         """Add what became of sequences that ``admit`` returned."""
         self._place(place).stream(stream).count(counts)
+
+    def note(self, batch: Batch) -> None:
+        """Add a batch's events and rejects to the counts of their streams."""
+        for place, stream, counts in batch_counts(batch):
+            self.count(place, stream, counts)
 
     def flush(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Make everything noted durable: call it after all of it is stored, before the commit.
@@ -160,7 +169,7 @@ class _Place:
         }
 
     def saved(self, offset: int) -> None:
-        self.offset = offset
+        self.offset = max(self.offset, offset)
         for stream in self._streams.values():
             stream.counts, stream.dirty = Counts(), False
         while len(self._streams) > STREAMS_KEPT:

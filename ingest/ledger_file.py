@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,7 @@ _MIGRATIONS = (
         topic TEXT NOT NULL,
         partition INTEGER NOT NULL,
         offset INTEGER NOT NULL,
+        topic_id TEXT NOT NULL,
         version TEXT NOT NULL,
         PRIMARY KEY (topic, partition)
     ) STRICT, WITHOUT ROWID;
@@ -90,10 +91,14 @@ class StreamUpdate:
 
 @dataclass(frozen=True, slots=True)
 class StreamRow:
-    """A line of ``luytre ledger``. ``holes`` are blind windows: they heal if the events arrive."""
+    """A line of ``luytre ledger``: of the sequences below ``end`` all but ``holes`` have arrived.
+
+    A hole is a blind window; it heals when its events arrive.
+    """
 
     stream: str
     counts: Counts
+    end: int
     holes: tuple[Range, ...]
 
     @property
@@ -125,29 +130,38 @@ class Ledger:
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self._file = DiskFile(path, _MIGRATIONS, clock or SystemClock())
-        self._versions: dict[TopicPartition, str | None] = {}
+        self._versions: dict[TopicPartition, str] = {}
 
-    def state(self, place: TopicPartition) -> PartitionState:
-        """Return what is durable of ``place``, and make this object its writer."""
-        offset, version = self._file.read(lambda connection: _place(connection, place))
-        self._versions[place] = version
-        return PartitionState(place, offset, self._file)
+    def state(self, place: TopicPartition, topic_id: str = "") -> PartitionState:
+        """Return what is durable of ``place``, and make this object its writer.
+
+        A ``topic_id`` that differs from the one before says that the topic was made anew: its
+        offsets start again, while the sequences that shippers gave remain known.
+        """
+        stored = self._file.read(lambda connection: _place(connection, place))
+        if topic_id and stored.topic_id != topic_id:
+            anew = _Place(0, topic_id, uuid.uuid4().hex)
+            self._file.write(lambda connection: _start_again(connection, place, anew))
+            stored = anew
+        self._versions[place] = stored.version
+        return PartitionState(place, stored.offset, self._file)
 
     def save(self, place: TopicPartition, offset: int, streams: Mapping[str, StreamUpdate]) -> None:
         """Store in one transaction that all below ``offset`` is durable, and add the counts.
 
         Counts and offset change together, so what a crash repeats from ``offset`` on was not
-        counted before.
+        counted before. A lower offset than the stored one changes it not: that much is durable.
         """
         version = uuid.uuid4().hex
 
         def change(connection: Connection) -> None:
-            _, stored = _place(connection, place)
-            if stored == version:
+            stored = _place(connection, place)
+            if stored.version == version:
                 return  # a COMMIT that reported an error and was retried had succeeded
-            if stored != self._versions.get(place):
+            if stored.version != self._versions.get(place, ""):
                 raise Fenced(f"another worker has saved {place.topic}/{place.partition}")
-            connection.execute("REPLACE INTO place VALUES (?, ?, ?, ?)", (*place, offset, version))
+            reached = max(stored.offset, offset)
+            _replace(connection, place, _Place(reached, stored.topic_id, version))
             connection.executemany(
                 "REPLACE INTO stream VALUES (?, ?, ?, ?, ?)",
                 [
@@ -169,7 +183,10 @@ class Ledger:
         for stream, update in self._file.read(lambda connection: list(_streams(connection))):
             known = united.get(stream)
             united[stream] = known.united(update) if known else update
-        rows = [StreamRow(n, u.counts, tuple(u.ranges.holes())) for n, u in united.items()]
+        rows = [
+            StreamRow(stream, each.counts, each.ranges.end, tuple(each.ranges.holes()))
+            for stream, each in united.items()
+        ]
         return sorted(rows, key=lambda row: (row.counts.organization, row.stream))
 
     def close(self) -> None:
@@ -180,11 +197,30 @@ def _known(*moments: datetime | None) -> list[datetime]:
     return [moment for moment in moments if moment is not None]
 
 
-def _place(connection: Connection, place: TopicPartition) -> tuple[int, str | None]:
+class _Place(NamedTuple):
+    offset: int = 0
+    topic_id: str = ""
+    version: str = ""
+
+
+def _place(connection: Connection, place: TopicPartition) -> _Place:
     found = connection.execute(
-        "SELECT offset, version FROM place WHERE topic = ? AND partition = ?", place
+        "SELECT offset, topic_id, version FROM place WHERE topic = ? AND partition = ?", place
     )
-    return next(iter(found), (0, None))
+    return next((_Place(*row) for row in found), _Place())
+
+
+def _replace(connection: Connection, place: TopicPartition, now: _Place) -> None:
+    connection.execute("REPLACE INTO place VALUES (?, ?, ?, ?, ?)", (*place, *now))
+
+
+def _start_again(connection: Connection, place: TopicPartition, anew: _Place) -> None:
+    _replace(connection, place, anew)
+    # Messages without a sequence are numbered by their offsets, which mean other messages now.
+    connection.execute(
+        "UPDATE stream SET ranges = '[]' WHERE topic = ? AND partition = ? AND stream = ?",
+        (*place, f"{place.topic}/{place.partition}"),
+    )
 
 
 def _stream(connection: Connection, place: TopicPartition, stream: str) -> StreamUpdate | None:

@@ -47,9 +47,12 @@ class Ranges:
 
     def holes(self) -> list[Range]:
         """Return what lies below the greatest number without being in the set, from 0 on."""
-        if not self._lasts:
-            return []
-        return self.missing(0, self._lasts[-1])
+        return self.missing(0, self.end - 1) if self._lasts else []
+
+    @property
+    def end(self) -> int:
+        """The number after the greatest; 0 if there is none."""
+        return self._lasts[-1] + 1 if self._lasts else 0
 
     @property
     def total(self) -> int:

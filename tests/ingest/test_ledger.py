@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.ledger import Counts, Ledger, Ranges, SeenSequences, StreamUpdate
-from luytre.core.batch import TopicPartition
+from luytre.core.batch import Batch, LogSource, Part, TopicPartition
+from luytre.core.ecs import TIME
 from luytre.core.errors import Fenced
 
 PLACE = TopicPartition("events", 0)
@@ -199,7 +201,7 @@ def test_rows_show_counts_holes_and_times(path: Path) -> None:
         last_event_at=MORNING + timedelta(hours=1),
         received_at=MORNING + timedelta(hours=2),
     )
-    assert (row.holes, row.missing) == (((0, 1), (6, 8)), 5)
+    assert (row.holes, row.missing, row.end) == (((0, 1), (6, 8)), 5, 10)
 
 
 def test_a_hole_heals_when_its_events_arrive(path: Path) -> None:
@@ -274,12 +276,68 @@ def test_our_own_reading_again_is_no_resending(path: Path) -> None:
     assert Ledger(path).rows()[0].counts.resent == 5
 
 
+def test_a_topic_made_anew_starts_at_its_start_and_keeps_the_sequences(path: Path) -> None:
+    own = "events/0"
+    before = SeenSequences(Ledger(path), lambda _topic: "first id")
+    before.admit(PLACE, 0, STREAM, 0, 5)
+    before.admit(PLACE, 1, own, 1, 1)
+    before.count(PLACE, own, Counts(events=1))
+    before.flush({PLACE: 2})
+
+    after = SeenSequences(Ledger(path), lambda _topic: "second id")
+
+    assert after.offset(PLACE) == 0
+    assert after.admit(PLACE, 0, STREAM, 0, 6) == [(5, 5)]
+    assert after.admit(PLACE, 1, own, 1, 1) == [(1, 1)]
+    after.count(PLACE, own, Counts(events=1))
+    after.flush({PLACE: 2})
+    assert Ledger(path).rows()[0].counts.events == 2
+    with pytest.raises(Fenced):
+        before.flush({PLACE: 3})
+
+
+def test_looking_without_the_id_changes_nothing(path: Path) -> None:
+    Ledger(path).state(PLACE, "an id")
+    writer = SeenSequences(Ledger(path), lambda _topic: "an id")
+    writer.admit(PLACE, 0, STREAM, 0, 5)
+    writer.flush({PLACE: 1})
+
+    assert Ledger(path).state(PLACE).offset == 1
+    writer.flush({PLACE: 2})
+
+
+def test_notes_what_became_of_a_batch(path: Path) -> None:
+    envelope = {
+        "@timestamp": [MORNING, None, MORNING + timedelta(hours=1)],
+        "event.ingested": [MORNING + timedelta(hours=2)] * 3,
+        "organization.id": ["so-y-te"] * 3,
+        "luytre.stream": ["a", "a", "b"],
+        "log.topic": ["events"] * 3,
+        "log.partition": [0, 0, 1],
+    }
+    events = pl.DataFrame(envelope, schema_overrides={"@timestamp": TIME, "event.ingested": TIME})
+    rejects = events.select(pl.exclude("@timestamp"), pl.lit("auto").alias("luytre.hint"))[:2]
+    batch = Batch(Part("linux/sshd", (LogSource(),)), events, rejects, {})
+    seen = SeenSequences(Ledger(path))
+
+    seen.note(batch)
+    seen.flush({PLACE: 1, OTHER: 1})
+
+    first, second = (row.counts for row in Ledger(path).rows())
+    assert (first.events, first.rejects, second.events, second.rejects) == (2, 2, 1, 0)
+    assert (first.organization, first.hint, first.parts) == ("so-y-te", "auto", {"linux/sshd": 2})
+    assert (first.first_event_at, first.last_event_at) == (MORNING, MORNING)
+    assert first.received_at == MORNING + timedelta(hours=2)
+
+
 MESSAGES = st.lists(
-    st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 30), st.integers(1, 8)), min_size=1
+    st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 30), st.integers(1, 8)),
+    min_size=1,
+    max_size=12,
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(messages=MESSAGES, data=st.data())
 def test_crashes_at_any_line_count_every_sequence_once(
     messages: list[tuple[str, int, int]], data: st.DataObject
