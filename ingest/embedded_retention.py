@@ -33,8 +33,8 @@ class Retention:
     is then lost to it, so this is logged with numbers (and stays visible as a hole in the ledger).
     By size: only what every group has committed goes. While a group lags, the topic outgrows
     ``retention_mib``, because a full disk stops the shippers but a deleted message is gone. A
-    group counts for ``retention_days`` after it was last seen; a topic that no group reads is
-    bounded by size alone.
+    group counts for ``retention_days`` after it was last seen, or until it leaves without ever
+    having committed; a topic that no group reads is bounded by size alone.
     """
 
     def __init__(self, groups: DiskFile, settings: LogConfig, clock: Clock) -> None:

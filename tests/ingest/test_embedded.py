@@ -206,6 +206,16 @@ class TestRetention:
 
         assert log.expire() > 1900
 
+    def test_who_only_looked_holds_nothing(self, log: EmbeddedLog) -> None:
+        send(log, ["x" * 1000] * 3000)
+        visitor = log.consumer("visitor", TOPIC)
+        visitor.poll(0)
+        during = log.expire()
+        visitor.close()
+
+        assert during == 0
+        assert log.expire() > 1900
+
     def test_the_disk_gets_its_pages_back(
         self, tmp_path: Path, log: EmbeddedLog, clock: ManualClock
     ) -> None:
