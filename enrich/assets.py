@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from enrich.files import CsvRow, Notes, TableFile, UnusableError, csv_rows
-from enrich.lookup import Answer, column, known, look_up
+from enrich.lookup import ANSWERS_KEPT, Answer, column, known, look_up
 from enrich.networks import Network, Networks, address, network
 from enrich.validity import Periods, Validity, validity
 from luytre.core.cells import fold, texts
@@ -67,6 +68,8 @@ class Assets:
             if asset.place:
                 self._networks.add(asset.place, asset)
         self._periods = Periods(asset.validity for asset in inventory)
+        self._host_answer = lru_cache(ANSWERS_KEPT)(self._say_host)
+        self._side_answer = lru_cache(ANSWERS_KEPT)(self._say_side)
 
     def __call__(self, events: pl.DataFrame) -> pl.DataFrame:
         """Add the columns, each side from its address, the host from its name or address."""
@@ -78,7 +81,7 @@ class Assets:
             done = look_up(done, keys, self._side_answer, SIDE_COLUMNS[side])
         return done
 
-    def _host_answer(
+    def _say_host(
         self, name: str | None, ip: str | None, organization: str | None, at: int
     ) -> Answer | None:
         asset = self._by_name(name, organization, at) or self._by_address(ip, organization, at)
@@ -86,7 +89,7 @@ class Assets:
             return None
         return tuple(map(known, (asset.owner, asset.level, asset.kind, asset.organization)))
 
-    def _side_answer(self, ip: str | None, organization: str | None, at: int) -> Answer | None:
+    def _say_side(self, ip: str | None, organization: str | None, at: int) -> Answer | None:
         asset = self._by_address(ip, organization, at)
         if asset is None:
             return None
@@ -120,6 +123,8 @@ def _short(host: str) -> str:
 
 def _choose(assets: Sequence[Asset], organization: str | None, at: int) -> Asset | None:
     """Return the asset that holds then; of several the event's own, the last line of it."""
+    if len(assets) == 1:
+        return assets[0] if assets[0].validity.holds(at) else None
     held = [asset for asset in assets if asset.validity.holds(at)]
     own = [asset for asset in held if asset.organization == organization]
     if own:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import tempfile
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import maxminddb
 
 from enrich.files import TableFile, UnusableError
-from enrich.lookup import Answer, column, known, look_up
-from enrich.networks import address
+from enrich.lookup import ANSWERS_KEPT, Answer, column, known, look_up
+from enrich.networks import address, is_public
 from luytre.core.cells import texts
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class GeoIP:
 
     def __init__(self, books: Sequence[AddressBook]) -> None:
         self._books = tuple(books)
+        self._answer = lru_cache(ANSWERS_KEPT)(self._say)
 
     def __call__(self, events: pl.DataFrame) -> pl.DataFrame:
         """Add the columns."""
@@ -66,10 +67,10 @@ class GeoIP:
             events = look_up(events, keys, self._answer, SIDE_COLUMNS[side])
         return events
 
-    def _answer(self, cell: str | None) -> Answer | None:
+    def _say(self, cell: str | None) -> Answer | None:
         for text in texts(cell):
             place = address(text)
-            if place and ipaddress.ip_address(str(place)).is_global:
+            if place and is_public(place):
                 return self._record(str(place))
         return None
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from enrich.files import CsvRow, Notes, TableFile, UnusableError, csv_rows
-from enrich.lookup import Answer, column, known, look_up
+from enrich.lookup import ANSWERS_KEPT, Answer, column, known, look_up
 from enrich.validity import Periods, Validity, validity
 from luytre.core.cells import fold, texts
 
@@ -46,6 +47,7 @@ class Identities:
         for account in accounts:
             self._accounts[account.name].append(account)
         self._periods = Periods(a.validity for same in self._accounts.values() for a in same)
+        self._answer = lru_cache(ANSWERS_KEPT)(self._say)
 
     def __call__(self, events: pl.DataFrame) -> pl.DataFrame:
         """Add the columns."""
@@ -57,7 +59,7 @@ class Identities:
         }
         return look_up(events, keys, self._answer, COLUMNS)
 
-    def _answer(
+    def _say(
         self, name: str | None, domain: str | None, organization: str | None, at: int
     ) -> Answer | None:
         for text in texts(name):

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 Answer = tuple[str | None, ...]
 
+ANSWERS_KEPT = 32_768
+"""Answers that a table keeps from batch to batch: the same hosts and addresses come again."""
+
 
 class Table(Protocol):
     """A loaded table: adds ``columns`` to events, reading ``needed``; rows and order stay."""

@@ -23,8 +23,8 @@ class Address(NamedTuple):
     number: int
 
     def __str__(self) -> str:
-        family = ipaddress.IPv4Address if self.bits == V4_BITS else ipaddress.IPv6Address
-        return str(family(self.number))
+        family = socket.AF_INET if self.bits == V4_BITS else socket.AF_INET6
+        return socket.inet_ntop(family, self.number.to_bytes(self.bits // 8))
 
 
 def address(text: str) -> Address | None:
@@ -83,3 +83,22 @@ class Networks(Generic[Item]):
             found = self._items[place.bits, prefix].get(place.number >> shift << shift)
             if found:
                 yield prefix, found
+
+
+_V6_PUBLIC_BITS = 3
+_V6_PUBLIC = 0b001  # 2000::/3, all that is given out (RFC 4291 2.4)
+_SPECIAL: Networks[bool] = Networks()
+# IANA's special-purpose registries (RFC 6890), and multicast (RFC 5771).
+for _text in (
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+    *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15"),
+    *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3", "2001:db8::/32"),
+):
+    _SPECIAL.add(network(_text), True)  # noqa: FBT003 - the item says only that it is there
+
+
+def is_public(place: Address) -> bool:
+    """Tell whether an address may be somebody's on the Internet."""
+    if place.bits == V6_BITS and place.number >> (V6_BITS - _V6_PUBLIC_BITS) != _V6_PUBLIC:
+        return False
+    return next(_SPECIAL.around(place), None) is None

@@ -70,7 +70,7 @@ def batch_of(events: Sequence[dict[str, object]], start: int = 0) -> Batch:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(events=st.lists(EVENT, max_size=12))
 def test_keeps_every_event_in_order_and_adds_only_its_columns(
     tables: Enrichment, events: list[dict[str, object]]
@@ -85,7 +85,7 @@ def test_keeps_every_event_in_order_and_adds_only_its_columns(
     assert after.offsets is before.offsets
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(events=st.lists(EVENT, max_size=12))
 def test_enriching_twice_is_enriching_once(
     tables: Enrichment, events: list[dict[str, object]]
@@ -95,7 +95,7 @@ def test_enriching_twice_is_enriching_once(
     assert_frame_equal(tables(once).events, once.events)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(events=st.lists(EVENT, max_size=12), cut=st.integers(0, 12))
 def test_a_batch_split_anywhere_is_the_whole(
     tables: Enrichment, events: list[dict[str, object]], cut: int
@@ -247,7 +247,7 @@ def test_an_expired_database_is_noted_by_the_clock_at_hand(tmp_path: Path) -> No
     assert [note.split(": ")[2] for note in after] == ["expired"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.binary(max_size=200), name=st.sampled_from(["t.csv", "t.yml", "t.json", "t.txt"]))
 def test_no_content_of_a_table_is_an_error(data: bytes, name: str) -> None:
     with TemporaryDirectory() as folder:

@@ -128,7 +128,7 @@ def one_by_one(events: Sequence[Event], entries_max: int) -> list[bool]:
     return said
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(events=EVENTS, cut=st.integers(0, 30), entries_max=st.integers(1, 6))
 def test_split_anywhere_it_says_what_one_by_one_says(
     events: list[Event], cut: int, entries_max: int
@@ -141,7 +141,7 @@ def test_split_anywhere_it_says_what_one_by_one_says(
     assert said == one_by_one(events, entries_max)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(events=EVENTS, places=st.tuples(*[st.integers(0, 30)] * 3))
 def test_replay_after_a_crash_says_the_same(events: list[Event], places: tuple[int, ...]) -> None:
     committed, saved, crashed = sorted(places)
