@@ -118,7 +118,7 @@ def metric_page() -> str:
     """Return the page of every metric."""
     lines = ["# Metrics", "", NOTE, "| metric | labels | meaning |", "|---|---|---|"]
     for metric in metrics.ALL:
-        described = metric.describe()[0]
+        described = next(iter(metric.describe()))
         labels = ", ".join(f"`{name}`" for name in metric._labelnames)
         lines.append(f"| `{described.name}` | {labels} | {described.documentation} |")
     return "\n".join(lines) + "\n"

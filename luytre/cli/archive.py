@@ -40,7 +40,7 @@ def read(
     """Print events, oldest first."""
     frame = (
         build.archive(read_config(config))
-        .scan(since=_utc(since), until=_utc(until), scope=_scope(organization))
+        .scan(_scope(organization), since=_utc(since), until=_utc(until))
         .sort("event.ingested", "luytre.stream", "luytre.sequence")
         .head(limit)
         .collect()
@@ -62,10 +62,26 @@ def check(config: ConfigOption = None) -> None:
     """Say what is wrong with the archive's files, and the remedy. Exit code 1 if anything is."""
     problems = build.archive(read_config(config)).check()
     for problem in problems:
-        console().print(text(problem))
+        console().print(text(str(problem)))
     if problems:
         raise typer.Exit(1)
     console().print("The archive is sound.")
+
+
+@app.command()
+def mend(
+    config: ConfigOption = None,
+    *,
+    forget_damaged: Annotated[
+        bool, typer.Option("--forget-damaged", help="Also give up files that cannot be read.")
+    ] = False,
+) -> None:
+    """Move aside what a power cut tore; what was not durable comes again from the log."""
+    table_ = build.archive(read_config(config))
+    for path in table_.mend():
+        console().print(text(f"moved aside: {path}"))
+    if forget_damaged:
+        console().print(f"{table_.forget_damaged()} damaged files given up")
 
 
 def _readable(value: object) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from luytre.cli.output import console, error_console, level_text, table, text
+from luytre.cli.output import console, error_console, level_text, lines, table, text
 from luytre.core.alert import LEVELS, AlertQuery
 from luytre.core.clock import SystemClock
 from luytre.core.config import load_config
@@ -24,7 +24,7 @@ from luytre.core.message import ALERTS_TOPIC
 from luytre.core.organization import Scope
 from luytre.processor import build
 from luytre.processor.supervise import Stopped, Supervisor
-from luytre.simulator import play, read_truth, simulate
+from luytre.simulator import play, prepare, read_truth, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,10 +115,11 @@ def _prepare(folder: Path, seed: int) -> Config:
     mark.touch()
     start = SystemClock().now().replace(second=0, microsecond=0) - timedelta(minutes=MINUTES)
     simulate(folder / "province", seed=seed, start=start, minutes=MINUTES)
-    text_of = (folder / "province" / "luytre.yaml").read_text(encoding="utf-8")
-    (folder / "luytre.yaml").write_text(text_of, encoding="utf-8")
-    (folder / "logs").mkdir()
-    return load_config(folder / "luytre.yaml")
+    prepare(folder / "province", folder)
+    config = folder / "luytre.yaml"
+    with config.open("a", encoding="utf-8") as stream:
+        stream.write("archive: {flush_s: 2}  # so that a demo's ledger is current\n")
+    return load_config(config)
 
 
 def _play(folder: Path, settings: Config, stopped: Callable[[], bool]) -> None:
@@ -129,7 +130,7 @@ def _play(folder: Path, settings: Config, stopped: Callable[[], bool]) -> None:
     with Progress(*columns, console=error_console(), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("events through the pipeline", total=lines)
         player = threading.Thread(
-            target=play, args=(folder / "province", folder / "logs", SPEED, clock, stopped)
+            target=play, args=(folder / "province", folder, SPEED, clock, stopped)
         )
         player.start()
         give_up_s = clock.monotonic_s() + PATIENCE_S
@@ -157,7 +158,7 @@ def _summarise(folder: Path, settings: Config, outcome: Outcome) -> None:
     accounts = build.accounts(settings)
     rows = [
         (
-            text(Path(a.path).name),
+            text("/".join(Path(a.path).parts[-2:])),
             text(a.organization),
             text(f"{a.events:,}"),
             text(f"{a.rejects:,}"),
@@ -172,9 +173,7 @@ def _summarise(folder: Path, settings: Config, outcome: Outcome) -> None:
             text("found", "green") if not missed else text(f"missed {len(missed)}", "bold red")
         )
         titles = sorted({a.rule.title for a in outcome.alerts if a.rule.id in attack.rules})
-        attacks.append(
-            (verdict, text(f"{attack.name_en}\n{attack.name_vi}"), text("\n".join(titles)))
-        )
+        attacks.append((verdict, lines([attack.name_en, attack.name_vi]), lines(titles)))
     out.print(table("\nThe five attacks", ["", "attack", "alerts that found it"], attacks))
     _levels(outcome)
     config = folder / "luytre.yaml"
@@ -186,7 +185,7 @@ def _summarise(folder: Path, settings: Config, outcome: Outcome) -> None:
         (f"luytre ledger -c {config}", "every line accounted for"),
         (f"luytre doctor -c {config}", "is everything as it should be?"),
     ):
-        out.print(f"  .venv/bin/{command:<58} {meaning}")
+        out.print(f"  .venv/bin/{command:<64} {meaning}")
 
 
 def _levels(outcome: Outcome) -> None:

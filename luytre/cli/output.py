@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+PIPE_COLUMNS = 160
 LEVEL_STYLES = {
     "critical": "bold red",
     "high": "red",
@@ -27,7 +28,9 @@ LEVEL_STYLES = {
 
 def console() -> Console:
     """Return the console of a command's result."""
-    return Console(highlight=False, markup=False, emoji=False)
+    # What is piped has no width of its own: cut less than on the smallest terminal.
+    width = None if sys.stdout.isatty() else PIPE_COLUMNS
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def error_console() -> Console:
@@ -38,6 +41,11 @@ def error_console() -> Console:
 def text(value: object, style: str = "") -> Text:
     """Return hostile text as plain text: no markup, no control characters."""
     return Text(escape_controls("" if value is None else str(value)), style=style)
+
+
+def lines(values: Iterable[object]) -> Text:
+    """Return several texts, one below the other."""
+    return Text("\n").join(text(value) for value in values)
 
 
 def level_text(level: str) -> Text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import msgspec
 import typer
@@ -17,10 +17,13 @@ from luytre.core.alert import LEVELS, Alert, encode_alert
 from luytre.core.clock import SystemClock
 from luytre.core.errors import Refused
 from luytre.processor import build
+from luytre.processor.content import content
 from luytre.processor.scan import Scanned, Scanner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import polars as pl
 
     from luytre.core.config import Config
     from luytre.core.message import Message
@@ -56,8 +59,8 @@ def scan(  # noqa: PLR0913 - one option each
 ) -> None:
     """Run Sigma rules over files once. Exit code 5: some input was rejected or a rule refused."""
     settings = read_config(config)
-    content = build.content(settings, extra=rules or [], builtin=builtin)
-    scanner = build.scanner(settings, content, SystemClock())
+    loaded = content(settings, extra=rules or [], builtin=builtin)
+    scanner = build.scanner(settings, loaded, SystemClock())
     shown: list[Alert] = []
     rejected = rejects.open("wb") if rejects else None
     with _progress(quiet=as_json) as progress:
@@ -68,22 +71,27 @@ def scan(  # noqa: PLR0913 - one option each
             shown.extend(alerts)
             shown.sort(key=lambda a: -LEVELS.index(a.rule.level))
             del shown[limit:]
-            for frame in found.rejects if rejected else []:
-                rejected.writelines(msgspec.json.encode(row) + b"\n" for row in frame.to_dicts())
+            if rejected is not None:
+                _write_rejects(rejected, found.rejects)
     if rejected:
         rejected.close()
     if not as_json:
         _summarise(shown, scanner)
-    for fault in content.faults:
+    for fault in loaded.faults:
         error_console().print(text(f"rule refused: {fault}"))
-    if scanner.scanned.rejects or content.faults:
+    if scanner.scanned.rejects or loaded.faults:
         raise typer.Exit(INCOMPLETE)
+
+
+def _write_rejects(target: BinaryIO, frames: Sequence[pl.DataFrame]) -> None:
+    for frame in frames:
+        target.writelines(msgspec.json.encode(row) + b"\n" for row in frame.to_dicts())
 
 
 def _rank(level: str) -> int:
     if level not in LEVELS:
         raise Refused(f"{level} is not a level; levels are {', '.join(LEVELS)}")
-    return [*LEVELS].index(level)  # type: ignore[arg-type]
+    return [*LEVELS].index(level)
 
 
 def _messages(
@@ -135,7 +143,7 @@ def _summarise(shown: Sequence[Alert], scanner: Scanner) -> None:
     if shown:
         rows = [
             (
-                time_text(alert.seen_at),
+                text(time_text(alert.seen_at)),
                 level_text(alert.rule.level),
                 text(alert.rule.title),
                 text(alert.event.get("host.name", "")),
@@ -144,10 +152,10 @@ def _summarise(shown: Sequence[Alert], scanner: Scanner) -> None:
             for alert in shown
         ]
         out.print(table("", ["time", "level", "rule", "host", "why"], rows))
-    counted = sorted(scanned.by_rule.items(), key=lambda i: (-LEVELS.index(i[0][1]), -i[1]))  # type: ignore[arg-type]
+    counted = sorted(scanned.by_rule.items(), key=lambda i: (-LEVELS.index(i[0][1]), -i[1]))
     if scanned.alerts > len(shown):
-        rows = [(level_text(lvl), text(title), text(n)) for (title, lvl), n in counted]
-        out.print(table("", ["level", "rule", "alerts"], rows))
+        counts = [(level_text(lvl), text(title), text(n)) for (title, lvl), n in counted]
+        out.print(table("", ["level", "rule", "alerts"], counts))
     out.print(f"{scanned.events:,} events, {scanned.alerts:,} alerts, {scanned.rejects:,} rejects")
     for reason, count in scanned.reasons.most_common(10):
         out.print(text(f"  {count:,} x {reason}"[:200]))

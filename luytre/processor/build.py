@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import polars as pl
-from ingest.dead_letter import read_rejects, reject_messages, replay_messages
-from ingest.intake import Intake
-from ingest.shippers.ship import Shipper
 
 import enrich
+from ingest.dead_letter import read_rejects, reject_messages, replay_messages
 from ingest.embedded import EmbeddedLog
+from ingest.intake import Intake
 from ingest.ledger import Ledger, SeenSequences
 from ingest.shippers.registry import Registry
+from ingest.shippers.ship import Shipper
 from luytre.core.clock import SystemClock
 from luytre.core.ecs import empty_rejects
 from luytre.core.errors import NeighbourError
@@ -160,9 +160,8 @@ def detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
     clock = SystemClock()
     places = Places(config.data_dir)
     opened = open_log(config)
-    rules = content(config)
     enrichment = enrich.build(config.enrich, places.enrichment / f"worker-{worker}", clock)
-    rules.engine.versions = lambda: enrichment.versions
+    rules = content(config, versions=lambda: enrichment.versions)
     table = archive(config) if config.archive.enabled else None
     seen = SeenSequences(ledger(config))
     archived = table.archive_columns if table else frozenset()

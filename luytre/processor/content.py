@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detections.evidence import check_evidence, load_examples
-from detections.install import Installed, install, installed_paths
-from ingest.intake import Intake
-
 from detections.explain import Explanation, explain
+from detections.install import Installed, install, installed_paths
 from detections.load import LoadedRule, RuleSet, load_rules
 from detections.match import Engine
 from detections.plan import build_plan
 from detections.plan_cache import load_or_build
+from ingest.intake import Intake
 from ingest.shippers.files import read_file
 from ingest.shippers.stamp import Stamp
 from luytre.core.clock import SystemClock
@@ -23,10 +22,9 @@ from luytre.core.message import Record
 from luytre.processor.places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from detections.evidence import Example, Finding
-
     from luytre.core.batch import Batch, Needed, Stage
     from luytre.core.config import Config
     from luytre.core.message import Message
@@ -49,8 +47,18 @@ class Explained:
     explanation: Explanation
 
 
-def content(config: Config, *, extra: Sequence[Path] = (), builtin: bool = True) -> Content:
-    """Load, plan, and quarantine. Raises ``Refused`` if no valid rule is left."""
+def content(
+    config: Config,
+    *,
+    extra: Sequence[Path] = (),
+    builtin: bool = True,
+    versions: Callable[[], Mapping[str, str]] = dict,
+) -> Content:
+    """Load, plan, and quarantine; ``versions`` are what alerts say they were judged with.
+
+    Raises:
+        Refused: no valid rule is left.
+    """
     loaded = load_or_build(
         [*_paths(config), *extra],
         folder=Places(config.data_dir).plans,
@@ -61,7 +69,8 @@ def content(config: Config, *, extra: Sequence[Path] = (), builtin: bool = True)
     if not loaded.plan.rules:
         reasons = "\n".join(str(fault) for fault in loaded.faults[:20])
         raise Refused(f"no valid rule is left: see `luytre rules check`\n{reasons}")
-    return Content(Engine(loaded.plan, SystemClock()), loaded.faults, len(loaded.plan.rules))
+    engine = Engine(loaded.plan, SystemClock(), versions)
+    return Content(engine, loaded.faults, len(loaded.plan.rules))
 
 
 def check(config: Config, given: Sequence[Path]) -> RuleSet:

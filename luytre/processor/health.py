@@ -13,6 +13,7 @@ from luytre.core.database import open_database
 from luytre.core.errors import LuytreError
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC
 from luytre.processor import build
+from luytre.processor.content import content
 from luytre.processor.places import Places
 
 if TYPE_CHECKING:
@@ -94,10 +95,10 @@ def _check_database(path: Path) -> Finding:
 
 
 def _rules(config: Config) -> Iterator[Finding]:
-    content = build.content(config)
-    state: State = "warning" if content.faults else "good"
-    remedy = "`luytre rules check` says where" if content.faults else ""
-    yield Finding("rules", state, f"{content.rules} run, {len(content.faults)} quarantined", remedy)
+    loaded = content(config)
+    state: State = "warning" if loaded.faults else "good"
+    remedy = "`luytre rules check` says where" if loaded.faults else ""
+    yield Finding("rules", state, f"{loaded.rules} run, {len(loaded.faults)} quarantined", remedy)
 
 
 def _tables(config: Config) -> Iterator[Finding]:
@@ -111,7 +112,7 @@ def _tables(config: Config) -> Iterator[Finding]:
 def _archive(config: Config) -> Iterator[Finding]:
     problems = build.archive(config).check()
     for problem in problems:
-        yield Finding("archive", "bad", problem)
+        yield Finding("archive", "bad", f"{problem.path}: {problem.problem}", problem.remedy)
     if not problems:
         yield Finding("archive", "good", str(Places(config.data_dir).archive))
 

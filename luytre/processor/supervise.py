@@ -6,6 +6,7 @@ supervisor, however it died.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from luytre.core.log import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from luytre.core.clock import Clock
 
@@ -44,7 +45,7 @@ class Child:
 class Supervisor:
     """Keeps children running until it is stopped, then lets them drain for ``DRAIN_S``."""
 
-    def __init__(self, commands: dict[str, Sequence[str]], clock: Clock) -> None:
+    def __init__(self, commands: Mapping[str, Sequence[str]], clock: Clock) -> None:
         self.children = [Child(name, command) for name, command in commands.items()]
         self._clock = clock
 
@@ -110,7 +111,8 @@ class Stopped:
             threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
-        while sys.stdin.buffer.read(4096):
+        # Not through sys.stdin: its lock, held by a daemon thread, aborts the interpreter's end.
+        while os.read(sys.stdin.fileno(), 4096):
             continue
         self._event.set()
 

@@ -51,7 +51,7 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         pytest.param("a: !!python/name:os.system x", ["1: the YAML tag"], id="tag"),
         pytest.param("workers: 1\nworkers: 2", ["2: the key 'workers' is there twice"], id="twice"),
         pytest.param("- 1", ["1: must be a mapping"], id="a list"),
-        pytest.param("a: [", ["1: is not YAML"], id="no YAML"),
+        pytest.param("a: }", ["1: is not YAML"], id="no YAML"),
         pytest.param(
             "organization: ${LUYTRE_NOT_SET}", ["1: the environment has no"], id="variable"
         ),

@@ -39,9 +39,13 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
 def test_what_fails_inside_a_transaction_leaves_nothing(tmp_path: Path) -> None:
     connection = open_database(tmp_path / "a.sqlite", [FIRST])
 
-    with pytest.raises(DatabaseError), transaction(connection):
-        connection.execute("INSERT INTO t VALUES (1)")
-        connection.execute("INSERT INTO t VALUES (1)")
+    def twice() -> None:
+        with transaction(connection):
+            connection.execute("INSERT INTO t VALUES (1)")
+            connection.execute("INSERT INTO t VALUES (1)")
+
+    with pytest.raises(DatabaseError):
+        twice()
 
     assert connection.execute("SELECT count(*) FROM t").get == 0
 

@@ -129,7 +129,7 @@ class House:
         return sorted(alert.original.decode() for alert in found)
 
     def archived(self) -> list[str]:
-        rows = Archive(self.folder / "archive").scan(scope=Scope.everything()).collect()
+        rows = Archive(self.folder / "archive").scan(Scope.everything()).collect()
         return sorted(raw.decode() for raw in rows["event.original"])
 
     def rejected(self) -> set[str]:

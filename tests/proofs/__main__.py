@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,7 @@ def main() -> int:
         mutations = _mutations(get)
         hits = piece("sigma-compare", lambda: _compare(get))
         regression = piece("sigma-regression", lambda: _regression(get))
-        kills = [
-            piece(
-                f"kill-{n}", lambda n=n: kill.prove(folder / f"kill-{n}", kills=KILLS_EACH, seed=n)
-            )
-            for n in range(KILL_PIECES)
-        ]
+        kills = [_kill(folder, n) for n in range(KILL_PIECES)]
     problems = [p for k in kills for p in k["problems"]]
     problems += [*hits["engine_only"], *hits["reference_only"], *regression["unfired"]]
     problems += [m for m in mutations if m["lines"] != m["events"] + m["rejects"]]
@@ -77,6 +73,11 @@ def main() -> int:
     PAGE.write_text(_page(kills, mutations, hits, regression, problems))
     sys.stderr.write(PAGE.read_text())
     return 1 if problems else 0
+
+
+def _kill(folder: Path, seed: int) -> dict[str, Any]:
+    place = folder / f"kill-{seed}"
+    return piece(f"kill-{seed}", lambda: kill.prove(place, kills=KILLS_EACH, seed=seed))
 
 
 def _mutations(get: Callable[[str], Path]) -> list[dict[str, Any]]:
@@ -87,7 +88,7 @@ def _mutations(get: Callable[[str], Path]) -> list[dict[str, Any]]:
             lines.extend(mutate.corpus(get))
         return mutate.prove(lines, count=MUTATED_EACH, seed=seed)
 
-    return [piece(f"mutate-{n}", lambda n=n: run(n)) for n in range(MUTATE_PIECES)]
+    return [piece(f"mutate-{n}", partial(run, n)) for n in range(MUTATE_PIECES)]
 
 
 def _compare(get: Callable[[str], Path]) -> sigma.Outcome:

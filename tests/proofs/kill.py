@@ -212,7 +212,7 @@ def _wait_until_done(config: Config, lines: int, timeout_s: float = 120.0) -> No
 
 def _problems(config: Config, writer: Writer) -> Iterator[str]:
     """Yield a sentence for everything that is lost, doubled, or unaccounted for."""
-    rows = build.archive(config).scan(scope=Scope.everything()).collect()
+    rows = build.archive(config).scan(Scope.everything()).collect()
     archived = Counter(_number(raw) for raw in rows["event.original"].to_list())
     yield from _differences("archived event", Counter(writer.events), archived)
     store = build.alert_store(config)

@@ -13,6 +13,7 @@ from luytre.core.clock import SystemClock
 from luytre.core.config import Config
 from luytre.core.message import Message
 from luytre.processor import build
+from luytre.processor.content import content
 
 ARCHIVES = (
     "evtx-attack.jsonl",
@@ -89,7 +90,7 @@ def _wound(line: bytearray, lines: list[bytes], chance: random.Random) -> None:
 def prove(lines: list[bytes], *, count: int, seed: int) -> Outcome:
     """Run ``count`` mutated lines through everything that a line meets."""
     config = Config()
-    scanner = build.scanner(config, build.content(config), SystemClock())
+    scanner = build.scanner(config, content(config), SystemClock())
     made = 0
 
     def messages() -> Iterator[Message]:
