@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from enrich.lookup import column
-from luytre.core.cells import NULL, fold, list_cell
+from luytre.core.cells import MARK, NULL, fold, list_cell
 from luytre.core.database import DatabaseError, open_database, transaction
 from luytre.core.errors import NeighbourError
 
@@ -98,12 +98,11 @@ class FirstSeen:
 
     def __call__(self, events: pl.DataFrame) -> pl.DataFrame:
         """Add the column, and remember the values."""
-        bits = pl.Series(COLUMN, [0], dtype=pl.Int64).new_from_index(0, events.height)
-        for place, name in enumerate(self._entries_max):
-            bits = bits + self._is_first(events, name).cast(pl.Int64) * (1 << place)
-        said = {number: self._cell(number) for number in bits.unique().to_list()}
-        answers = bits.replace_strict(list(said), list(said.values()), return_dtype=pl.String)
-        return events.with_columns(answers.alias(COLUMN))
+        names = [
+            pl.when(self._is_first(events, name)).then(pl.lit(name)) for name in self._entries_max
+        ]
+        joined = pl.concat_str(names, separator=MARK, ignore_nulls=True)
+        return events.with_columns(pl.when(joined != "").then(list_cell(()) + joined).alias(COLUMN))
 
     def checkpoint(self) -> None:
         """Save what has changed since the last time, durably. Raises ``NeighbourError``."""
@@ -145,10 +144,6 @@ class FirstSeen:
         if key not in self._memories:
             self._memories[key] = Memory(self._entries_max[name])
         return self._memories[key]
-
-    def _cell(self, number: int) -> str | None:
-        names = [name for place, name in enumerate(self._entries_max) if number >> place & 1]
-        return list_cell(names) if names else None
 
     def _is_first(self, events: pl.DataFrame, name: str) -> pl.Series:
         """Return for each event whether it is the one that showed its value first."""

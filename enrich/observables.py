@@ -151,15 +151,16 @@ def _domains(texts: pl.DataFrame) -> Iterator[pl.DataFrame]:
     short = pl.col("value").str.len_bytes() <= DOMAIN_CHARS_MAX
     rest = texts.with_columns(value=lower, rank=dots).filter(short & (pl.col("rank") > 0))
     above = pl.col("value").str.extract(r"^[^.]*\.(.*)$")
-    while rest.height:
+    yield rest.with_columns(rank=EXACT)
+    while (rest := rest.filter(pl.col("rank") > 1).with_columns(above, pl.col("rank") - 1)).height:
         yield rest
-        rest = rest.filter(pl.col("rank") > 1).with_columns(above, pl.col("rank") - 1)
 
 
 def _urls(texts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the URLs themselves, and their hosts."""
     parts = texts.hstack(url_parts(texts["value"])).drop_nulls()
-    whole = parts.select("place", "cell", pl.col("spelt").alias("value"), rank=EXACT)
+    # A URL says more than the host in it.
+    whole = parts.select("place", "cell", pl.col("spelt").alias("value"), rank=EXACT + 1)
     return whole, parts.select("place", "cell", pl.col("host").alias("value"))
 
 

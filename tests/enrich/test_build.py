@@ -11,6 +11,12 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from enrich import Enrichment, build
+from enrich.assets import Assets
+from enrich.first_seen import FirstSeen
+from enrich.geoip import GeoIP
+from enrich.identities import Identities
+from enrich.indicators import Indicators
+from enrich.organizations import Organizations
 from luytre.core.batch import Batch
 from luytre.core.clock import ManualClock
 from luytre.core.config import EnrichConfig, FirstSeenConfig
@@ -159,6 +165,15 @@ def test_a_column_that_the_log_claims_is_replaced(tables: Enrichment) -> None:
     claimed = make_batch({"host.name": ["evil"], "host.asset.level": ["5"]})
 
     assert tables(claimed).events["host.asset.level"].to_list() == [None]
+
+
+def test_every_added_column_is_documented() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "enrichment.md"
+    tables = (Organizations, Assets, Identities, GeoIP, Indicators, FirstSeen)
+
+    added = {name for table in tables for name in table.columns}
+
+    assert {name for name in added if f"`{name}`" not in page.read_text()} == set()
 
 
 def test_reads_no_column_of_the_envelope_nor_its_own(tables: Enrichment) -> None:

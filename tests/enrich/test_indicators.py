@@ -104,6 +104,9 @@ MAY, JULY, JANUARY = (datetime(2026, month, 1, tzinfo=UTC) for month in (5, 7, 1
             "evil.vn", None, None, ("Gamma", "domain-name", "40", "feed"), id="the file provides"
         ),
         pytest.param("x.vn", "1.2.3.4", MAY, ("Delta", "ipv4-addr", "40", "feed"), id="address"),
+        pytest.param(
+            "evil.vn", "1.2.3.4", MAY, ("Gamma", "domain-name", "40", "feed"), id="earlier column"
+        ),
         pytest.param("x.vn", "4.3.2.1", MAY, (None,) * 4, id="none"),
     ],
 )
