@@ -91,12 +91,13 @@ def _run(
     stopped: Callable[[], bool],
 ) -> int:
     written, rotated, begun_s = 0, False, clock.monotonic_s()
+    portal = replays.get(PORTAL)
     while not stopped():
         elapsed_ms = (clock.monotonic_s() - begun_s) * 1000 * speed
-        if not rotated and elapsed_ms >= end_ms / 2:
+        if portal and not rotated and elapsed_ms >= end_ms / 2:
             # What was due before the rotation belongs to the old file, as with a real logrotate.
-            written += replays[PORTAL].advance(end_ms / 2)
-            replays[PORTAL].rotate()
+            written += portal.advance(end_ms / 2)
+            portal.rotate()
             rotated = True
         written += sum(replay.advance(elapsed_ms) for replay in replays.values())
         if elapsed_ms >= end_ms:

@@ -87,3 +87,9 @@ def test_logs_of_somebody_else_are_refused(source: Path, tmp_path: Path) -> None
 def test_a_folder_that_was_not_simulated_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="cannot be played"):
         play(tmp_path, tmp_path / "live", 10, ManualClock(), lambda: False)
+
+
+def test_a_moment_in_which_nothing_happens_is_played(tmp_path: Path) -> None:
+    simulate(tmp_path / "a", seed=1, start=START, minutes=0.001, attacks=False)
+
+    assert play(tmp_path / "a", tmp_path / "b", 10, ManualClock(), lambda: False) == 0
