@@ -145,22 +145,9 @@ class Membership:
 
     def leave(self) -> None:
         """Give up all partitions at once; the next ``keep`` joins again."""
-        member = self._id
-        if member is None:
-            return
-
-        def change(connection: Connection) -> None:
-            _remove(connection, member)
-            # Who only looked, and never committed, must not hold back what retention may take.
-            if not self._view(connection).members:
-                connection.execute(
-                    "DELETE FROM reader WHERE topic = ?1 AND grp = ?2 AND NOT EXISTS"
-                    " (SELECT 1 FROM committed WHERE topic = ?1 AND grp = ?2)",
-                    (self._topic, self._group),
-                )
-
-        self._file.write(change)
-        self._id = None
+        member, self._id = self._id, None
+        if member is not None:
+            self._file.write(lambda connection: self._depart(connection, member))
         self._file.close()
 
     def _view(self, connection: Connection) -> _View:
@@ -220,6 +207,16 @@ class Membership:
         )
         reached = _committed(connection, self._group, self._topic)
         return member, {partition: reached.get(partition) for partition in sorted(gained)}
+
+    def _depart(self, connection: Connection, member: int) -> None:
+        _remove(connection, member)
+        # Who only looked, and never committed, must not hold back what retention may take.
+        if not self._view(connection).members:
+            connection.execute(
+                "DELETE FROM reader WHERE topic = ?1 AND grp = ?2 AND NOT EXISTS"
+                " (SELECT 1 FROM committed WHERE topic = ?1 AND grp = ?2)",
+                (self._topic, self._group),
+            )
 
     def _join(self, connection: Connection) -> int:
         connection.execute(
