@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 START, END = b"\xfe", b"\xff"
 
 # What JSON may write differently from what it means, or what reading replaces.
-_UNSAFE = frozenset('"\\/\x7f\ufffd' + MARK) | {chr(c) for c in range(32)}
+_UNSAFE = frozenset('"\\\x7f\ufffd' + MARK) | {chr(c) for c in range(32)}
 # Characters of which a number's shortest form consists: JSON may write 1e3 for 1000.
 _NUMERIC = frozenset("0123456789.e+-infa")
 

@@ -12,8 +12,8 @@ from detections.atoms import compile_atom
 from detections.judges import Compiler
 from detections.literals import exact_literal, necessary_literals
 from detections.scope import KEYWORDS, ORIGINAL, atoms_of
-from detections.triggers import Costs, Sample
-from detections.values import Column, piece_of_cell, piece_of_original, reading_of
+from detections.triggers import NEVER, Costs, Sample
+from detections.values import Column, pieces_of_cells, pieces_of_originals, reading_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from detections.values import Cell, Key
 
 LEARN_FACTOR = 30
-TRACKED_MAX = 64
+TRACK_US = 0.2
+TRACKED_MAX = 150
 SAMPLED_ROWS = 5_000
 LOW_DROPPED = 2_000
 """A column that was learnt as low and has more values than this is so no longer."""
@@ -119,11 +120,12 @@ class Program:
         tracked = {atom for atom, column in scope.column_of.items() if costs.low(column)}
         always = []
         for rule, tree in scope.trees.items():
-            triggers = None if isinstance(tree, bool) else costs.cover(tree).triggers
-            if triggers is None:
+            cost_us, triggers = NEVER if isinstance(tree, bool) else costs.cover(tree)
+            if isinstance(tree, bool) or triggers is None:
                 always.append(rule)
-                mine = atoms_of(tree)
-                tracked |= mine if len(mine) <= TRACKED_MAX else set()
+            if cost_us > TRACK_US and len(mine := atoms_of(tree)) <= TRACKED_MAX:
+                # A candidate this often is better decided once for each value.
+                tracked |= mine
             for column, key in triggers or ():
                 rules[column][key].add(rule)
                 if isinstance(key, int):
@@ -164,7 +166,7 @@ class Program:
             exact=exact,
             tests={atom: self._tests[atom] for atom, key in exact.items() if key == atom},
             necessary=necessary,
-            piece_of=piece_of_cell if cached else piece_of_original,
+            pieces_of=pieces_of_cells if cached else pieces_of_originals,
             cached=cached,
             low=costs.low(name),
         )

@@ -10,7 +10,7 @@ from ahocorasick_rs import BytesAhoCorasick
 
 from detections.literals import END, START, necessary_literals
 from detections.tree import And, Node, Not, Number, Or
-from detections.values import piece_of_cell, reading_of
+from detections.values import pieces_of_cells, reading_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -57,8 +57,8 @@ class Sample:
         """Return the share of rows in whose texts each literal stands, if in any."""
         search = BytesAhoCorasick(list(literals))
         found: Counter[bytes] = Counter()
-        for value, count in self.counted:
-            text = piece_of_cell(value)
+        pieces = pieces_of_cells([value for value, _ in self.counted])
+        for text, (_, count) in zip(pieces, self.counted, strict=True):
             for index in {i for i, _, _ in search.find_matches_as_indexes(text, overlapping=True)}:
                 found[literals[index]] += count
         return {literal: count / max(1, self.rows) for literal, count in found.items()}
