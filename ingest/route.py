@@ -150,10 +150,6 @@ def _read_web(raw: bytes, origin: Origin) -> Row:
     return _read_message(envelope, origin)
 
 
-def _read_postfix(raw: bytes, origin: Origin) -> Row:
-    return _read_syslog(raw, origin)
-
-
 _READERS: Mapping[str, Reader] = {
     "auto": read_auto,
     "windows": windows.read,
@@ -167,7 +163,7 @@ _READERS: Mapping[str, Reader] = {
     "zeek": zeek.read,
     "suricata": suricata.read,
     "cloudtrail": cloudtrail.read,
-    "postfix": _read_postfix,
+    "postfix": _read_syslog,
     "zimbra": _line_reader(zimbra.read_line, "Zimbra"),
     "json": documents.read,
 }

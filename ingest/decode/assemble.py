@@ -27,8 +27,12 @@ def decode_part(
         for column in needed
         if column not in constants and (names := layout.lookups(column))
     }
-    derived = {c: layout.derived[c] for c in needed if c in layout.derived and c not in constants}
-    sources = {d.column: layout.lookups(d.column) for d in derived.values()}
+    derived = {
+        column: rule
+        for column, rule in layout.derived.items()
+        if column in needed and column not in constants and layout.lookups(rule.column)
+    }
+    sources = {rule.column: layout.lookups(rule.column) for rule in derived.values()}
     found = _columns(layout, rows, lookups | sources, marked=marked)
     series = [
         pl.Series(column, found[column], pl.String) for column in lookups if column not in derived

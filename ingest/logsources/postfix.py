@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ingest.decode.syslog import Syslog
 
 # Short ids are hexadecimal, long ones (enable_long_queue_ids) are 10 letters and digits or more.
-_QUEUE_ID = re.compile(r"([0-9A-F]{5,15}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{10,20}): ")
+_QUEUE_ID = re.compile(r"([0-9A-F]{5,15}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,20}): ")
 _CLIENT = re.compile(r"([\w.\-]{1,255})\[([0-9A-Fa-f.:]{2,45})\](?::(\d{1,5}))?")
 _ENHANCED = re.compile(r"\b([245]\d\d) (?:([245]\.\d{1,3}\.\d{1,3}) )?")
 _PAIR = re.compile(r"\b([a-z_]{2,32})=(<[^>]*>|[^\s,;]*)")

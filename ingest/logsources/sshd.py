@@ -71,7 +71,7 @@ def _place(message: str) -> dict[str, str]:
     for mark in (" from ", " by "):
         words = message.rpartition(mark)[2].split() if mark in message else []
         if len(words) > 2 and words[1] == "port":  # noqa: PLR2004
-            return {"source.ip": words[0].rstrip(":"), "source.port": words[2].rstrip(":")}
+            return {"source.ip": words[0].rstrip(":"), "source.port": words[2].partition(":")[0]}
         if words and _is_address(words[0].rstrip(":,")):
             return {"source.ip": words[0].rstrip(":,")}
     return {}
