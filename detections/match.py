@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
+from detections.catalog import Catalog
 from detections.explain import explain_tree, text_of
 from detections.program import Limits, Program
 from detections.scope import KEYWORDS, ORIGINAL, Scopes
@@ -42,7 +43,7 @@ class Engine:
     ) -> None:
         self._plan, self._clock, self._versions = plan, clock, versions
         self._limits = limits
-        self._made = Scopes(plan)
+        self._made, self._catalog = Scopes(plan), Catalog(plan.atoms)
         self._scopes: OrderedDict[Part, Scope] = OrderedDict()
         self._programs: OrderedDict[Part, Program] = OrderedDict()
         self.spent_bytes = 0
@@ -78,7 +79,7 @@ class Engine:
         return _recent(
             self._programs,
             part,
-            lambda: Program(self._scope(part), self._plan.atoms, self._limits),
+            lambda: Program(self._scope(part), self._catalog, self._limits),
         )
 
     def _bound(self) -> None:

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from detections.atoms import compile_atom
 from detections.judges import Compiler
-from detections.literals import exact_literal, necessary_literals
 from detections.scope import KEYWORDS, ORIGINAL, atoms_of
 from detections.triggers import NEVER, Costs, Sample
 from detections.values import Column, pieces_of_cells, pieces_of_originals, reading_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from detections.atoms import Reading, Test
+    from detections.atoms import Reading
+    from detections.catalog import Catalog
     from detections.judges import Check
     from detections.scope import Scope
-    from detections.tree import Atom
     from detections.values import Cell, Key
 
 LEARN_FACTOR = 30
@@ -54,9 +52,8 @@ Hit = tuple[int, int]
 class Program:
     """Finds the rules that hold in the frames of one part."""
 
-    def __init__(self, scope: Scope, atoms: Sequence[Atom], limits: Limits) -> None:
-        self._scope, self._atoms, self._limits = scope, atoms, limits
-        self._tests = _Tests(atoms)
+    def __init__(self, scope: Scope, catalog: Catalog, limits: Limits) -> None:
+        self._scope, self._catalog, self._limits = scope, catalog, limits
         self._rows, self._learn_at = 0, limits.learn_rows
         self._plan_triggers({})
 
@@ -115,7 +112,7 @@ class Program:
 
     def _plan_triggers(self, samples: Mapping[str, Sample]) -> None:
         scope = self._scope
-        costs = Costs(self._atoms, scope.column_of, self._tests, samples)
+        costs = Costs(self._catalog, scope.column_of, samples)
         rules: dict[str, dict[Key, set[int]]] = defaultdict(lambda: defaultdict(set))
         tracked = {atom for atom, column in scope.column_of.items() if costs.low(column)}
         always = []
@@ -143,8 +140,8 @@ class Program:
         mine = [atom for atom, column in self._scope.column_of.items() if column == name]
         cached = name != KEYWORDS
         for atom in mine:
-            operation = self._atoms[atom].operation
-            literal = exact_literal(self._atoms[atom])
+            operation = self._catalog.atoms[atom].operation
+            literal = self._catalog.exact[atom]
             if operation == "fieldref" or (not cached and atom not in rules):
                 continue
             if literal is not None and (atom in tracked or literal in rules):
@@ -153,7 +150,7 @@ class Program:
                 exact[atom] = atom
         searched = {key for key in (*rules, *exact.values()) if isinstance(key, bytes)}
         for atom in mine:
-            found = [each for each in necessary_literals(self._atoms[atom]) if each in searched]
+            found = [each for each in self._catalog.necessary[atom] if each in searched]
             if found:
                 necessary[atom] = found
         shown: dict[Key, set[int]] = defaultdict(set)
@@ -164,7 +161,7 @@ class Program:
             name,
             rules={key: frozenset(of) for key, of in shown.items()},
             exact=exact,
-            tests={atom: self._tests[atom] for atom, key in exact.items() if key == atom},
+            tests={atom: self._catalog.tests[atom] for atom, key in exact.items() if key == atom},
             necessary=necessary,
             pieces_of=pieces_of_cells if cached else pieces_of_originals,
             cached=cached,
@@ -174,8 +171,8 @@ class Program:
     def _compile(self) -> None:
         place = {name: index for index, name in enumerate(self._scope.columns)}
         compiler = Compiler(
-            self._atoms,
-            self._tests,
+            self._catalog.atoms,
+            self._catalog.tests,
             {atom: place[name] for atom, name in self._scope.column_of.items()},
             {atom: place[name] for atom, name in self._scope.other_of.items()},
         )
@@ -208,18 +205,6 @@ class _Answers(dict[tuple[int, ...], "Answer | None"]):
     def __missing__(self, signature: tuple[int, ...]) -> Answer | None:
         answer = self[signature] = self._program.answer(signature)
         return answer
-
-
-class _Tests(dict[int, "Test"]):
-    """Atom -> its test, compiled when first asked for."""
-
-    def __init__(self, atoms: Sequence[Atom]) -> None:
-        super().__init__()
-        self._atoms = atoms
-
-    def __missing__(self, atom: int) -> Test:
-        test = self[atom] = compile_atom(self._atoms[atom])
-        return test
 
 
 class _Rows:

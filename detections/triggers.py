@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick
 
-from detections.literals import END, START, necessary_literals
+from detections.literals import END, START
 from detections.tree import And, Node, Not, Number, Or
 from detections.values import pieces_of_cells, reading_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from detections.atoms import Test
-    from detections.tree import Atom
+    from detections.catalog import Catalog
     from detections.values import Cell, Key
 
 VERIFY_US = 8.0
@@ -69,12 +69,11 @@ class Costs:
 
     def __init__(
         self,
-        atoms: Sequence[Atom],
+        catalog: Catalog,
         column_of: Mapping[int, str],
-        tests: Mapping[int, Test],
         samples: Mapping[str, Sample],
     ) -> None:
-        self._atoms, self._column_of, self._tests = atoms, column_of, tests
+        self._catalog, self._column_of = catalog, column_of
         self._samples = samples
         self._shares = {
             name: sample.shares(literals)
@@ -84,8 +83,8 @@ class Costs:
         self._held: dict[int, float] = {}
 
     def _literals(self, column: str) -> list[bytes]:
-        mine = (self._atoms[atom] for atom, name in self._column_of.items() if name == column)
-        return sorted({literal for atom in mine for literal in necessary_literals(atom)})
+        mine = (atom for atom, name in self._column_of.items() if name == column)
+        return sorted({each for atom in mine for each in self._catalog.necessary[atom]})
 
     def low(self, column: str) -> bool:
         """Tell whether a column is known to have few distinct values."""
@@ -106,7 +105,7 @@ class Costs:
     def held(self, atom: int) -> float:
         """Return the share of rows in which an atom of a low column holds."""
         if atom not in self._held:
-            self._held[atom] = self._samples[self._column_of[atom]].share(self._tests[atom])
+            self._held[atom] = self._samples[self._column_of[atom]].share(self._catalog.tests[atom])
         return self._held[atom]
 
     def cover(self, node: Node, *, positive: bool = True) -> Cover:
@@ -124,7 +123,7 @@ class Costs:
         return ALWAYS
 
     def _atom(self, number: int, *, positive: bool) -> Cover:
-        atom, column = self._atoms[number], self._column_of[number]
+        atom, column = self._catalog.atoms[number], self._column_of[number]
         if atom.operation == "fieldref":
             return ALWAYS
         if atom.operation in ("null", "exists"):
@@ -135,7 +134,7 @@ class Costs:
             return _one(VERIFY_US * (share + _RARE), column, number, positive=positive)
         if not positive:
             return ALWAYS
-        literals = necessary_literals(atom)
+        literals = self._catalog.necessary[number]
         if literals:
             cost, rarest = min((self.literal(column, each), each) for each in literals)
             return Cover(cost, frozenset({(column, rarest)}))
