@@ -6,7 +6,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest.ledger_counts import batch_counts
 from ingest.ledger_file import Counts, Ledger, PartitionState, StreamRow, StreamUpdate
 from ingest.ranges import Range, Ranges
 from luytre.core.metrics import RESENT
@@ -14,7 +13,7 @@ from luytre.core.metrics import RESENT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from luytre.core.batch import Batch, TopicPartition
+    from luytre.core.batch import TopicPartition
 
 __all__ = [
     "Counts",
@@ -94,11 +93,6 @@ class SeenSequences:
     def count(self, place: TopicPartition, stream: str, counts: Counts) -> None:
         """Add what became of sequences that ``admit`` returned."""
         self._place(place).stream(stream).count(counts)
-
-    def note(self, batch: Batch) -> None:
-        """Add a batch's events and rejects to the counts of their streams."""
-        for place, stream, counts in batch_counts(batch):
-            self.count(place, stream, counts)
 
     def flush(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Make everything noted durable: call it after all of it is stored, before the commit.

@@ -8,14 +8,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.ledger import Counts, Ledger, Ranges, SeenSequences, StreamUpdate
-from luytre.core.batch import Batch, LogSource, Part, TopicPartition
-from luytre.core.ecs import TIME
+from luytre.core.batch import TopicPartition
 from luytre.core.errors import Fenced
 
 PLACE = TopicPartition("events", 0)
@@ -304,30 +302,6 @@ def test_looking_without_the_id_changes_nothing(path: Path) -> None:
 
     assert Ledger(path).state(PLACE).offset == 1
     writer.flush({PLACE: 2})
-
-
-def test_notes_what_became_of_a_batch(path: Path) -> None:
-    envelope = {
-        "@timestamp": [MORNING, None, MORNING + timedelta(hours=1)],
-        "event.ingested": [MORNING + timedelta(hours=2)] * 3,
-        "organization.id": ["so-y-te"] * 3,
-        "luytre.stream": ["a", "a", "b"],
-        "log.topic": ["events"] * 3,
-        "log.partition": [0, 0, 1],
-    }
-    events = pl.DataFrame(envelope, schema_overrides={"@timestamp": TIME, "event.ingested": TIME})
-    rejects = events.select(pl.exclude("@timestamp"), pl.lit("auto").alias("luytre.hint"))[:2]
-    batch = Batch(Part("linux/sshd", (LogSource(),)), events, rejects, {})
-    seen = SeenSequences(Ledger(path))
-
-    seen.note(batch)
-    seen.flush({PLACE: 1, OTHER: 1})
-
-    first, second = (row.counts for row in Ledger(path).rows())
-    assert (first.events, first.rejects, second.events, second.rejects) == (2, 2, 1, 0)
-    assert (first.organization, first.hint, first.parts) == ("so-y-te", "auto", {"linux/sshd": 2})
-    assert (first.first_event_at, first.last_event_at) == (MORNING, MORNING)
-    assert first.received_at == MORNING + timedelta(hours=2)
 
 
 MESSAGES = st.lists(
