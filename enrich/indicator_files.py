@@ -78,7 +78,7 @@ def read_indicators(file: TableFile) -> tuple[pl.DataFrame, list[str]]:
     frame = pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
     if not frame.height:
         raise UnusableError("\n".join([f"{file.path}: has no usable indicator", *notes.all()[:1]]))
-    return frame.rechunk(), notes.all()
+    return frame, notes.all()
 
 
 def _rows(file: TableFile, notes: Notes) -> Iterator[Sequence[Any]]:
