@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import operator
 from collections.abc import Callable
-from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -22,31 +21,48 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Reading:
-    """One cell as conditions see it; each view is made once, when asked for."""
+    """One cell as conditions see it; each view is made once, when asked for.
 
-    def __init__(self, cell: str | None, words: tuple[str, ...] | None = None) -> None:
+    Not with ``cached_property``: its lock costs more than folding (Python 3.11).
+    """
+
+    __slots__ = ("_addresses", "_folded", "_joined", "_numbers", "cell", "texts")
+
+    def __init__(self, cell: str | None, seen: tuple[str, ...] | None = None) -> None:
         self.cell = cell
-        self.texts = texts(cell) if words is None else words
+        self.texts = texts(cell) if seen is None else seen
+        self._folded: tuple[str, ...] | None = None
+        self._joined: str | None = None
+        self._numbers: tuple[float, ...] | None = None
+        self._addresses: tuple[Address, ...] | None = None
 
-    @cached_property
+    @property
     def folded(self) -> tuple[str, ...]:
         """The texts, case folded."""
-        return tuple(map(fold, self.texts))
+        if self._folded is None:
+            self._folded = tuple(map(fold, self.texts))
+        return self._folded
 
-    @cached_property
+    @property
     def joined(self) -> str:
         """The folded texts as one, in which no pattern without MARK reaches over a border."""
-        return MARK.join(self.folded)
+        if self._joined is None:
+            self._joined = MARK.join(self.folded)
+        return self._joined
 
-    @cached_property
+    @property
     def numbers(self) -> tuple[float, ...]:
         """The texts that are numbers."""
-        return tuple(n for n in map(number, self.texts) if n is not None)
+        if self._numbers is None:
+            self._numbers = tuple(n for n in map(number, self.texts) if n is not None)
+        return self._numbers
 
-    @cached_property
+    @property
     def addresses(self) -> tuple[Address, ...]:
         """The texts that are IP addresses."""
-        return tuple(a for a in map(address, self.texts) if a is not None)
+        if self._addresses is None:
+            self._addresses = tuple(a for a in map(address, self.texts) if a is not None)
+        return self._addresses
 
 
 Test = Callable[[Reading], bool]

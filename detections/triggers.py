@@ -15,7 +15,7 @@ from detections.values import pieces_of_cells, reading_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from detections.atoms import Test
+    from detections.atoms import Reading, Test
     from detections.catalog import Catalog
     from detections.values import Cell, Key
 
@@ -47,10 +47,13 @@ class Sample:
         self.rows = sum(counted.values())
         self.low = len(counted) <= min(LOW_VALUES_MAX, max(8, self.rows * LOW_SHARE_MAX))
         self.counted = counted.most_common(SAMPLE_MAX)
+        self._readings: list[tuple[Reading, int]] = []
 
     def share(self, test: Test) -> float:
         """Return the share of rows for which a test holds."""
-        held = sum(count for value, count in self.counted if test(reading_of(value)))
+        if not self._readings:
+            self._readings = [(reading_of(value), count) for value, count in self.counted]
+        held = sum(count for reading, count in self._readings if test(reading))
         return held / max(1, self.rows)
 
     def shares(self, literals: Sequence[bytes]) -> dict[bytes, float]:
@@ -103,7 +106,7 @@ class Costs:
         return VERIFY_US * (seen + guess / (1 + rows / 100))
 
     def held(self, atom: int) -> float:
-        """Return the share of rows in which an atom of a low column holds."""
+        """Return the share of rows in which an atom of a sampled column holds."""
         if atom not in self._held:
             self._held[atom] = self._samples[self._column_of[atom]].share(self._catalog.tests[atom])
         return self._held[atom]
@@ -126,12 +129,11 @@ class Costs:
         atom, column = self._catalog.atoms[number], self._column_of[number]
         if atom.operation == "fieldref":
             return ALWAYS
-        if atom.operation in ("null", "exists"):
-            cost = VERIFY_US * (0.5 if column not in self._samples else self._null(number))
-            return _one(cost if positive else VERIFY_US - cost, column, number, positive=positive)
-        if self.low(column):
-            share = self.held(number) if positive else 1 - self.held(number)
-            return _one(VERIFY_US * (share + _RARE), column, number, positive=positive)
+        if atom.operation in ("null", "exists") or self.low(column):
+            # Both are decided by the class of a value, so their absence can be a trigger too.
+            share = self.held(number) if column in self._samples else 0.5
+            cost = VERIFY_US * (_RARE + (share if positive else 1 - share))
+            return _one(cost, column, number, positive=positive)
         if not positive:
             return ALWAYS
         literals = self._catalog.necessary[number]
@@ -140,9 +142,6 @@ class Costs:
             return Cover(cost, frozenset({(column, rarest)}))
         guess = TEST_US.get(atom.operation, 0.3) + VERIFY_US * 0.05
         return _one(guess, column, number, positive=True)
-
-    def _null(self, number: int) -> float:
-        return self.held(number)
 
 
 def _one(cost_us: float, column: str, atom: int, *, positive: bool) -> Cover:
