@@ -83,6 +83,7 @@ class Chunk:
     offset: int
     first_id: int
     last_id: int
+    is_whole: bool = True  # it starts with the magic bytes
 
 
 def chunks(stream: BinaryIO) -> list[Chunk]:
@@ -93,8 +94,9 @@ def chunks(stream: BinaryIO) -> list[Chunk]:
     size = stream.seek(0, io.SEEK_END)
     found = [_chunk(stream, offset) for offset in range(HEADER_BYTES, size, CHUNK_BYTES)]
     known = [chunk for chunk in found if chunk]
-    if not known:
-        known = [chunk for offset in _search(stream) if (chunk := _chunk(stream, offset))]
+    if not any(chunk.is_whole for chunk in known):
+        searched = [chunk for at in _search(stream) if (chunk := _chunk(stream, at))]
+        known = searched or known
     return sorted(known, key=lambda chunk: (chunk.first_id, chunk.offset))
 
 
@@ -103,7 +105,7 @@ def _chunk(stream: BinaryIO, offset: int) -> Chunk | None:
     head = stream.read(CHUNK_HEADER_BYTES)
     if head[:8] != CHUNK_MAGIC or len(head) < CHUNK_HEADER_BYTES:
         # A chunk never used is zeros; anything else there was data once.
-        return Chunk(offset, 0, 0) if head.strip(b"\0") else None
+        return Chunk(offset, 0, 0, is_whole=False) if head.strip(b"\0") else None
     first, last = struct.unpack_from("<QQ", head, 24)
     sane = 0 <= last - first < _RECORDS_PER_CHUNK_MAX and last <= _ID_MAX
     return Chunk(offset, first, last) if sane else Chunk(offset, 0, 0)
@@ -159,7 +161,7 @@ def _read(stream: BinaryIO, chunk: Chunk) -> Iterator[EvtxRecord]:
     stream.seek(chunk.offset)
     data = stream.read(CHUNK_BYTES)
     name = f"chunk{chunk.offset}"
-    if data[:8] != CHUNK_MAGIC:
+    if not chunk.is_whole:
         yield EvtxRecord(chunk.last_id, name, data, "EVTX chunk without its magic bytes")
         return
     found = _parse(data)

@@ -5,17 +5,13 @@ from __future__ import annotations
 import codecs
 import contextlib
 import glob
-import gzip
 import hashlib
 import io
 import os
 import tempfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, cast
-
-import zstandard
+from typing import TYPE_CHECKING, Literal
 
 from ingest.shippers import evtx
 from ingest.shippers.documents import DOCUMENT_BYTES_MAX, is_document, split_documents
@@ -27,30 +23,22 @@ from ingest.shippers.lines import (
     window_bytes,
 )
 from ingest.shippers.stamp import Packer, Stamp, shown
+from ingest.shippers.unpack import BROKEN, GZIP_MAGIC, ZSTD_MAGIC, Unpacked
 from luytre.core.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
+    from ingest.shippers.unpack import Reader
     from luytre.core.config import ShipConfig
     from luytre.core.message import Message
 
-GZIP_MAGIC = b"\x1f\x8b"
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 PACKED_SUFFIXES = frozenset({".gz", ".zst", ".bz2", ".xz", ".zip"})
 HEAD_BYTES = 2**20
 """What is looked at to tell how a file is read: its first line, if that is not longer."""
-ZSTD_WINDOW_BYTES_MAX = 128 * 2**20
 EVTX_BYTES_MAX = 4 * 2**30
 _COPY_BYTES = 2**20
-BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError)
-
-
-class Reader(Protocol):
-    """Bytes that come in order."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 def discover(paths: Sequence[str]) -> list[Path]:
@@ -205,11 +193,9 @@ class _Reading:
             raise Refused(f"{self._base.path}: {error.strerror}") from error
         rest = _Rest(head, counted)
         if head.startswith(GZIP_MAGIC):
-            yield from self._plain(gzip.GzipFile(fileobj=cast("BinaryIO", rest)))
+            yield from self._plain(Unpacked(rest, "gzip"))
         elif head.startswith(ZSTD_MAGIC):
-            unpacker = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES_MAX)
-            whole = unpacker.stream_reader(cast("BinaryIO", rest), read_across_frames=True)
-            yield from self._plain(whole)
+            yield from self._plain(Unpacked(rest, "zstd"))
         else:
             yield from self._content(head, rest, stream if stream.seekable() else None)
 

@@ -6,6 +6,7 @@ import codecs
 import hashlib
 import itertools
 import os
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from luytre.core.message import Message
 
 MARK_BYTES = 256
+_COPY_BYTES = 2**20
 _NOTHING = hashlib.sha256(b"").digest()
 
 
@@ -45,6 +47,7 @@ class Start:
     origin: str
     place: Place = field(default_factory=Place)
     mark: bytes = _NOTHING
+    crc: int = 0
 
 
 @dataclass(slots=True)
@@ -86,7 +89,8 @@ def _identify_text(head: bytes, now: Now, *, utf16: bool) -> Start | None:
     if origin is None:
         return None
     mark = hashlib.sha256(bom).digest()
-    return Start("utf16" if utf16 else "lines", origin, Place(offset=len(bom)), mark)
+    kind = "utf16" if utf16 else "lines"
+    return Start(kind, origin, Place(offset=len(bom)), mark, zlib.crc32(bom))
 
 
 def _identify_evtx(fd: int, now: Now) -> Start | None:
@@ -118,8 +122,10 @@ def is_same(fd: int, row: FileRow) -> bool:
     if len(data) < before or hashlib.sha256(data).digest() != row.mark:
         return False
     # Fewer bytes than the mark covers were compared completely, the first line included.
-    if before and before == row.place.offset:
-        return True
+    return (before > 0 and before == row.place.offset) or _starts_same(fd, row)
+
+
+def _starts_same(fd: int, row: FileRow) -> bool:
     start = _identify_text(os.pread(fd, HEAD_BYTES, 0), Now(), utf16=row.kind == "utf16")
     return start is not None and start.origin == row.origin
 
@@ -149,15 +155,18 @@ def _read_lines(
 ) -> Iterator[Message]:
     size = window_bytes(settings)
     at_end = False
+    if row.place.offset > MARK_BYTES and not _starts_same(fd, row):
+        raise RewrittenError(row.path)
     while not at_end:
         data, back = _window(fd, row, size)
         start = row.place.offset - back
         at_end = len(data) < back + size
         before = row.place.offset
+        done = back
         for piece in cut(data[back:], row.place, settings, final=final and at_end):
-            row.mark = _mark(data, row.place.offset - start)
+            done = _advance(row, data, done, row.place.offset - start)
             yield piece.message(stamp)
-        row.mark = _mark(data, row.place.offset - start)
+        _advance(row, data, done, row.place.offset - start)
         at_end = at_end or row.place.offset == before
 
 
@@ -171,6 +180,12 @@ def _window(fd: int, row: FileRow, size: int) -> tuple[bytes, int]:
     if len(data) < back or hashlib.sha256(data[:back]).digest() != row.mark:
         raise RewrittenError(row.path)
     return data, back
+
+
+def _advance(row: FileRow, data: bytes, start: int, end: int) -> int:
+    row.crc = zlib.crc32(memoryview(data)[start:end], row.crc)
+    row.mark = _mark(data, end)
+    return end
 
 
 def _mark(data: bytes, end: int) -> bytes:
@@ -197,7 +212,7 @@ def _read_utf16(
         messages = [piece.message(stamp, "seq") for piece in pieces]
         yield from messages[:-1]
         row.place.offset, row.place.seq = row.place.offset + end, place.seq
-        row.mark = _mark(data, back + end)
+        _advance(row, data, back, back + end)
         yield from messages[-1:]
         if at_end:
             return
@@ -286,9 +301,24 @@ def _whole(fd: int) -> bytes:
         return stream.read(DOCUMENT_BYTES_MAX + 1)
 
 
+def holds_all(fd: int, row: FileRow) -> bool:
+    """Tell the same as ``is_same``, by all bytes up to the offset: a copy has no other proof."""
+    if not is_same(fd, row):
+        return False
+    crc, at = 0, 0
+    while at < row.place.offset:
+        data = os.pread(fd, min(_COPY_BYTES, row.place.offset - at), at)
+        if not data:
+            return False
+        crc, at = zlib.crc32(data, crc), at + len(data)
+    return crc == row.crc
+
+
 def is_copy(fd: int, other: int) -> bool:
-    """Tell whether a file holds the same as another's beginning, by the bytes at its end."""
-    size = os.fstat(fd).st_size
-    start = max(0, size - MARK_BYTES)
-    data = os.pread(fd, MARK_BYTES, start)
-    return data == os.pread(other, len(data), start)
+    """Tell whether a file holds the same bytes as another's beginning."""
+    at = 0
+    while data := os.pread(fd, _COPY_BYTES, at):
+        if data != os.pread(other, len(data), at):
+            return False
+        at += len(data)
+    return True

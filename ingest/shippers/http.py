@@ -6,7 +6,6 @@ nothing, sends again; with an ``Idempotency-Key`` the events keep their ids, so 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import hmac
 import io
@@ -15,17 +14,14 @@ import json
 import socket
 import threading
 import time
-import zlib
 from collections import OrderedDict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 
-import zstandard
-
 from ingest.shippers.documents import split_documents
-from ingest.shippers.files import ZSTD_WINDOW_BYTES_MAX
 from ingest.shippers.listen import Address, Counter, Door, Event, split_address
+from ingest.shippers.unpack import BROKEN, Unpacked
 from luytre.core.errors import NeighbourError, Refused
 from luytre.core.log import get_logger
 
@@ -69,12 +65,13 @@ class HttpListener:
         """Listen from now on."""
         host, port = split_address(self._source.listen)
         try:
-            self._server = _Server((host, port), self._source.body_bytes_max, self._token)
+            server = _Server((host, port), self._source.body_bytes_max, self._token)
         except OSError as error:
             raise NeighbourError(f"http input {self._source.listen}: {error}") from error
-        address = Address("http", *self._server.socket.getsockname()[:2])
-        self._server.counter = Counter(self._door, address)
-        threading.Thread(target=self._server.serve_forever, name="http", daemon=True).start()
+        address = Address("http", *server.socket.getsockname()[:2])
+        server.counter = Counter(self._door, address)
+        threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+        self._server = server
         return address
 
     def stop(self) -> None:
@@ -272,20 +269,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Return the body decompressed, never more of it than is allowed."""
         limit = self.server.body_bytes_max
         encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
-        source = cast("BinaryIO", body)
+        if encoding not in {"identity", "gzip", "zstd"}:
+            raise _Answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send gzip, zstd or plain")
+        if encoding == "identity":
+            return body.read()
+        plain = Unpacked(body, encoding)
         try:
-            match encoding:
-                case "identity":
-                    data = body.read()
-                case "gzip":
-                    data = gzip.GzipFile(fileobj=source).read(limit + 1)
-                case "zstd":
-                    unpacker = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES_MAX)
-                    with unpacker.stream_reader(source, read_across_frames=True) as reader:
-                        data = reader.read(limit + 1)
-                case _:
-                    raise _Answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send gzip, zstd or plain")
-        except (zlib.error, EOFError, gzip.BadGzipFile, zstandard.ZstdError) as error:
+            data = plain.read(limit) + plain.read(1)
+        except BROKEN as error:
             raise _Answer(HTTPStatus.BAD_REQUEST, f"cannot be decompressed: {error}") from error
         if len(data) > limit:
             raise self._too_large()

@@ -23,13 +23,14 @@ CREATE TABLE files (
   stream TEXT PRIMARY KEY, origin TEXT NOT NULL, organization TEXT NOT NULL, hint TEXT NOT NULL,
   kind TEXT NOT NULL, path TEXT NOT NULL, device TEXT NOT NULL, inode TEXT NOT NULL,
   offset INTEGER NOT NULL, next_seq INTEGER NOT NULL, piece INTEGER NOT NULL, mark BLOB NOT NULL,
+  crc INTEGER NOT NULL,
   size INTEGER NOT NULL, finished INTEGER NOT NULL, saved_at TEXT NOT NULL
 ) STRICT;
 CREATE TABLE streams (base TEXT PRIMARY KEY, taken INTEGER NOT NULL) STRICT;
 """
 _COLUMNS = (
     "stream, origin, organization, hint, kind, path, device, inode,"
-    " offset, next_seq, piece, mark, size, finished"
+    " offset, next_seq, piece, mark, crc, size, finished"
 )
 NOTHING = hashlib.sha256(b"").digest()
 
@@ -40,7 +41,8 @@ class FileRow:
 
     ``place.seq`` events were sent, up to byte ``place.offset`` (EVTX: up to that record id).
     ``mark``: sha256 of the bytes just before the offset, by which a file that was rewritten is told
-    from one that grew. ``finished``: nothing more will come. ``identity``: device and inode.
+    from one that grew; ``crc``: CRC-32 of all bytes before it, by which a copy is known.
+    ``finished``: nothing more will come. ``identity``: device and inode.
     """
 
     stream: str
@@ -52,6 +54,7 @@ class FileRow:
     identity: tuple[int, int] = (0, 0)
     place: Place = field(default_factory=Place)
     mark: bytes = NOTHING
+    crc: int = 0
     size: int = 0
     finished: bool = False
 
@@ -90,12 +93,12 @@ class Registry:
         # Device and inode are text: some file systems use all 64 bits.
         self._database.executemany(
             f"INSERT OR REPLACE INTO files ({_COLUMNS}, saved_at)"  # noqa: S608 - our own constant
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             [
                 (
                     row.stream, row.origin, row.organization, row.hint, row.kind, row.path,
                     *map(str, row.identity), row.place.offset, row.place.seq, row.place.piece,
-                    row.mark, row.size, int(row.finished), now.isoformat(),
+                    row.mark, row.crc, row.size, int(row.finished), now.isoformat(),
                 )
                 for row in rows
             ],
@@ -107,10 +110,10 @@ class Registry:
         return [
             FileRow(
                 stream, origin, organization, hint, kind, path, (int(device), int(inode)),
-                Place(offset, seq, piece), mark, size, bool(finished),
+                Place(offset, seq, piece), mark, crc, size, bool(finished),
             )
             for stream, origin, organization, hint, kind, path, device, inode,
-                offset, seq, piece, mark, size, finished in found
+                offset, seq, piece, mark, crc, size, finished in found
         ]  # fmt: skip
 
     def prune(self, before: datetime) -> None:

@@ -61,12 +61,12 @@ class Frames:
     def finish(self) -> Iterator[Event]:
         """Yield what remains when the sender has closed."""
         rest = bytes(self._buffer).rstrip(b"\r\n")
-        self._buffer.clear()
         reject = ""
         if self._left or self._piece:
             reject = self._too_long()
-        elif self._counted():
+        elif self._counted() > 0:
             reject = "syslog frame cut short"
+        self._buffer.clear()
         if rest.strip():
             yield Event(rest, reject)
 

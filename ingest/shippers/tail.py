@@ -26,6 +26,7 @@ from ingest.shippers.files import PACKED_SUFFIXES, matching
 from ingest.shippers.generation import (
     Now,
     RewrittenError,
+    holds_all,
     identify,
     is_copy,
     is_same,
@@ -50,6 +51,10 @@ DELETED_GRACE_S = 5.0
 ROTATED_IDLE_S = 86_400.0
 SIBLINGS_MAX = 10_000
 TURN_BYTES = 32 * 2**20
+ATTEMPTS = 3
+"""How often a file is begun anew in one look, if it is rewritten while it is read."""
+NEVER = (-2, -2)
+NOBODY: Identity = (0, 0)
 _log = get_logger("ingest")
 
 
@@ -63,10 +68,11 @@ class Followed:
     row: FileRow | None = None
     fd: int = -1
     lost: bool = False  # no pattern finds it any more: it was renamed or deleted
-    read: tuple[int, int] = (-1, -1)  # size and time of change when it was last read to its end
+    read: tuple[int, int] = NEVER  # size and time of change when it was last read to its end
     seen: tuple[int, int] = (-1, -1)
     changed_s: float = 0.0
     unsettled: bool = True
+    copied: tuple[int, int] = NEVER  # size and time of change when it was a copy of another
     now: Now = field(default_factory=Now)
 
 
@@ -174,7 +180,8 @@ class Follower:
         for file in siblings:
             by_content = row.place.offset > 0 and row.kind in {"lines", "utf16"}
             taken = file.row is not None or not (file.identity == row.identity or by_content)
-            if not taken and self._open(file) and is_same(file.fd, row):
+            proof = is_same if file.identity == row.identity else holds_all
+            if not taken and self._open(file) and proof(file.fd, row):
                 self._files[file.identity] = file
                 self._adopt(file, row)
                 return True
@@ -203,15 +210,18 @@ class Follower:
 
     def _read(self, file: Followed, *, final: bool) -> Iterator[Message]:
         try:
-            if not self._is_due(file, final=final):
-                return
-            if file.row is None:
-                self._begin(file)
-            if file.row:
-                yield from self._read_on(file)
-        except RewrittenError:
-            self._renew(file)
-            yield from self._read(file, final=final)
+            for _ in range(ATTEMPTS):
+                if not self._is_due(file, final=final):
+                    return
+                if file.row is None:
+                    self._begin(file)
+                try:
+                    if file.row:
+                        yield from self._read_on(file)
+                except RewrittenError:
+                    self._renew(file)
+                else:
+                    return
         except OSError as error:
             _log.warning("file cannot be read", path=str(file.path), problem=str(error))
             file.read = file.seen
@@ -244,6 +254,8 @@ class Follower:
         file.read = file.seen
 
     def _begin(self, file: Followed) -> None:
+        if file.copied == file.seen:
+            return
         start = identify(file.fd, str(file.path), file.now)
         if start is None:
             return
@@ -258,10 +270,12 @@ class Follower:
                 and self._open(other)
                 and is_copy(file.fd, other.fd)
             ):
+                file.copied = file.seen
                 return
         file.row = FileRow(
             self._stream(start.origin), start.origin, organization, hint,
-            start.kind, shown(file.path), file.identity, replace(start.place), start.mark,
+            start.kind, shown(file.path), file.identity, replace(start.place),
+            start.mark, start.crc,
         )  # fmt: skip
         self._registry.claim(file.row, self._clock.now())
 
@@ -280,13 +294,14 @@ class Follower:
         row.organization = file.source.organization or self._organization
         row.hint = file.source.log_source
         self._finished.pop(row.identity, None)
-        file.row, file.read = row, (-1, -1)
+        file.row, file.read = row, NEVER
         self.unsaved[row.stream] = row
 
     def _renew(self, file: Followed) -> None:
         """Treat the file as new, and look for a copy of what it was."""
-        old, file.row, file.now, file.read = file.row, None, Now(), (-1, -1)
+        old, file.row, file.now, file.read = file.row, None, Now(), NEVER
         assert old
+        old.identity = NOBODY
         if not self._find_elsewhere(old):
             self._finish(old)
             _log.info("file was rewritten", path=old.path, offset=old.place.offset)
@@ -304,6 +319,8 @@ class Follower:
             del self._files[file.identity]
             _close(file)
             if file.row and not (is_deleted and self._find_elsewhere(file.row)):
+                # Its inode may be another file's tomorrow, even one that starts the same.
+                file.row.identity = NOBODY if is_deleted else file.identity
                 self._finish(file.row)
 
     def _finish(self, row: FileRow) -> None:
