@@ -36,7 +36,6 @@ class Gathered:
     """Collects events by part, and rejects."""
 
     def __init__(self, organization: str) -> None:
-        self.marked = False
         self._organization = organization
         self._groups: dict[Layout, _Group] = {}
         self._times: list[str | int | None] = []
@@ -50,7 +49,6 @@ class Gathered:
     def read(self, message: Unpacked, taken: Sequence[int]) -> None:
         """Read the events of a message that are taken into the groups of their parts."""
         origin = self._note(message)
-        self.marked = self.marked or message.marked
         read, groups, events = reader(origin.hint), self._groups, message.events
         kept = []
         # 5 us an event of 1 KB: the readers decode, and say which part an event belongs to.

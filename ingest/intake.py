@@ -97,7 +97,7 @@ class Intake:
             rows = envelope.slice(start, len(fields))
             start += len(fields)
             needed = sorted(self._needed(layout.part) - ENVELOPE.keys())
-            columns = decode_part(layout, fields, needed, marked=gathered.marked)
+            columns = decode_part(layout, fields, needed)
             events = rows.hstack(columns)
             batches.append(Batch(layout.part, events, empty_rejects(), offsets))
         return batches

@@ -24,7 +24,7 @@ class Unpacked:
 
     ``positions`` is what ``event.id`` is made of, one per event. ``first_seq`` is None for a
     message that no shipper of ours made. With a ``problem`` there is one event, the payload as it
-    came, and it is a reject. ``marked``: some text may hold the ``MARK`` of ``luytre.core.cells``.
+    came, and it is a reject.
     """
 
     record: Record
@@ -35,7 +35,6 @@ class Unpacked:
     positions: tuple[str, ...]
     problem: str = ""
     foreign: bool = False
-    marked: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -68,9 +67,7 @@ def unpack(record: Record) -> Unpacked:
         # What cannot be unpacked is kept as it came; what the shipper refused, as it was.
         original = record.message.value if payload is None else payload
         return replace(message, events=(original,), problem=str(problem))
-    return replace(
-        message, events=tuple(events), positions=tuple(positions), marked=_is_marked(payload)
-    )
+    return replace(message, events=tuple(events), positions=tuple(positions))
 
 
 def _without_events(record: Record, headers: Mapping[str, str]) -> Unpacked:
@@ -101,14 +98,6 @@ def _without_events(record: Record, headers: Mapping[str, str]) -> Unpacked:
 def _clean(text: str) -> str:
     """Return a header without lone surrogates, which no frame can hold."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def _is_marked(payload: bytes) -> bool:
-    r"""Tell whether U+FFFF may be in the events, as UTF-8 or as JSON's ``\uffff``."""
-    return b"\xef\xbf\xbf" in payload or any(escape in payload for escape in _ESCAPES)
-
-
-_ESCAPES = (b"\\uff", b"\\uFF", b"\\ufF", b"\\uFf")
 
 
 def _refused_by_shipper(message: Unpacked) -> None:

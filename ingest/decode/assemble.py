@@ -14,13 +14,8 @@ if TYPE_CHECKING:
     from ingest.decode.layout import Cells, Derived, Layout
 
 
-def decode_part(
-    layout: Layout, rows: Sequence[Any], needed: Sequence[str], *, marked: bool
-) -> list[pl.Series]:
-    """Return those of the needed columns that the part can have, constants included.
-
-    ``marked``: some text may hold the ``MARK`` of ``luytre.core.cells``.
-    """
+def decode_part(layout: Layout, rows: Sequence[Any], needed: Sequence[str]) -> list[pl.Series]:
+    """Return those of the needed columns that the part can have, constants included."""
     constants = layout.part.constants
     lookups = {
         column: names
@@ -33,7 +28,7 @@ def decode_part(
         if column in needed and column not in constants and layout.lookups(rule.column)
     }
     sources = {rule.column: layout.lookups(rule.column) for rule in derived.values()}
-    found = _columns(layout, rows, lookups | sources, marked=marked)
+    found = _columns(layout, rows, lookups | sources)
     series = [
         pl.Series(column, found[column], pl.String) for column in lookups if column not in derived
     ]
@@ -47,10 +42,10 @@ def decode_part(
 
 
 def _columns(
-    layout: Layout, rows: Sequence[Any], lookups: dict[str, tuple[str, ...]], *, marked: bool
+    layout: Layout, rows: Sequence[Any], lookups: dict[str, tuple[str, ...]]
 ) -> dict[str, Cells]:
     names = list(dict.fromkeys(name for group in lookups.values() for name in group))
-    cells = dict(zip(names, layout.decode(rows, names, marked=marked), strict=True))
+    cells = dict(zip(names, layout.decode(rows, names), strict=True))
     return {column: _first(cells, group) for column, group in lookups.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from luytre.core.batch import Part
 
@@ -13,11 +13,8 @@ Cells = list[str | None]
 """One column: a cell of ``luytre.core.cells`` per event, None where the field is missing."""
 
 
-class Decoder(Protocol):
-    """Turns the fields of many events and the names to look up into one column per name."""
-
-    def __call__(self, rows: Sequence[Any], names: Sequence[str], *, marked: bool) -> list[Cells]:
-        """``marked``: some text of these events may hold ``MARK``, and has to be looked at."""
+Decoder = Callable[[Sequence[Any], Sequence[str]], list[Cells]]
+"""Turns the fields of many events and the names to look up into one column per name."""
 
 
 class Unreadable(Exception):  # noqa: N818 - named for what happened to the data

@@ -49,21 +49,21 @@ def read_evtx(raw: bytes) -> Row | None:
     The one decode costs 1.0 us at 840 bytes (a dictionary of all fields 3.5 us); event data are
     decoded by part, when it is known which of their fields anybody needs.
     """
-    # Unnamed Data and attributes written as "@Name" take the way through ``flatten``.
-    if b'"Data"' in raw or b'"@' in raw:
-        return None
     try:
         event = _PROBE.decode(raw).Event
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     system = event.System
+    time = system.TimeCreated.attributes.SystemTime
+    if time is None:
+        return None  # attributes written as "@SystemTime", or something odder
     try:
         layout = _known[system.Channel, system.EventID]
     except (KeyError, TypeError):
         if not isinstance(system.Channel, str):
             return None
         layout = _find_layout(system.Channel, text_of(system.EventID), event)
-    return Row(layout, system.TimeCreated.attributes.SystemTime, event)
+    return Row(layout, time, event)
 
 
 def read_document(document: dict[str, Any]) -> Row | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -73,66 +72,73 @@ _DIRECT = frozenset(
      "EventRecordID"}
 )  # fmt: skip
 _IN_ATTRIBUTES = {
-    "Provider_Name": ("Provider", "Name"),
-    "Provider_Guid": ("Provider", "Guid"),
-    "Provider_EventSourceName": ("Provider", "EventSourceName"),
-    "Security_UserID": ("Security", "UserID"),
-    "UserID": ("Security", "UserID"),
-    "Execution_ProcessID": ("Execution", "ProcessID"),
-    "Execution_ThreadID": ("Execution", "ThreadID"),
-    "ProcessID": ("Execution", "ProcessID"),
-    "ThreadID": ("Execution", "ThreadID"),
-    "Correlation_ActivityID": ("Correlation", "ActivityID"),
-    "Correlation_RelatedActivityID": ("Correlation", "RelatedActivityID"),
+    "Provider_Name": "Provider",
+    "Provider_Guid": "Provider",
+    "Provider_EventSourceName": "Provider",
+    "Security_UserID": "Security",
+    "Execution_ProcessID": "Execution",
+    "Execution_ThreadID": "Execution",
+    "Correlation_ActivityID": "Correlation",
+    "Correlation_RelatedActivityID": "Correlation",
+}
+_SHORT = {
+    "UserID": "Security_UserID",
+    "ProcessID": "Execution_ProcessID",
+    "ThreadID": "Execution_ThreadID",
 }
 _TIME_NAMES = frozenset({"TimeCreated", "TimeCreated_SystemTime"})
 
 
-def decode_windows(
-    rows: Sequence[EvtxEvent | Flat], names: Sequence[str], *, marked: bool
-) -> list[Cells]:
+def decode_windows(rows: Sequence[EvtxEvent | Flat], names: Sequence[str]) -> list[Cells]:
     """Return one column of cells per name."""
     wanted = tuple(names)
     if not wanted:
         return []
     columns = zip(*_values(rows, wanted), strict=True)
     return [
-        _cells(_with_system(column, rows, name), marked=marked)
-        for name, column in zip(wanted, columns, strict=True)
+        _cells(_with_system(column, rows, name))
+        for name, column in zip(wanted, columns, strict=False)
     ]
 
 
 def event_type(row: EvtxEvent | Flat) -> Any:
     """Return EventType, which divides the events 12 of Sysmon."""
-    names = ("EventType",)
-    return _row_values(row, names, _decoder(names))[0]
+    return _values([row], ("EventType",))[0][0]
 
 
-def _cells(values: Sequence[Any], *, marked: bool) -> Cells:
+def _cells(values: Sequence[Any]) -> Cells:
     if any(value.__class__ is dict for value in values):
-        return to_cells([text_of(value) for value in values], marked=marked)
-    return to_cells(values, marked=marked)
+        return to_cells([text_of(value) for value in values])
+    return to_cells(values)
 
 
 def _values(rows: Sequence[Any], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    """Return the values of event data and user data, row by row."""
+    """Return the values of event data and user data, row by row; the last of a row is Data."""
     decode = _decoder(names)
-    if all(row.__class__ is EvtxEvent and row.UserData is UNSET for row in rows):
-        # 0.6 us an event at 20 names: event data are decoded once, whatever their number.
-        with suppress(*_DECODE_ERRORS, TypeError):
-            return [astuple(decode(row.EventData)) for row in rows]
-    return [_row_values(row, names, decode) for row in rows]
+    values = []
+    # 0.6 us an event at 20 names: event data are decoded once, whatever their number.
+    for row in rows:
+        if row.__class__ is EvtxEvent and row.UserData is UNSET and row.EventData is not UNSET:
+            try:
+                found = astuple(decode(row.EventData))
+            except _DECODE_ERRORS:
+                found = _UNKNOWN
+            # Data may hold named elements: those, a text, a lone surrogate go the slow way.
+            if found[-1] is UNSET:
+                values.append(found)
+                continue
+        values.append(_slow_values(row, names))
+    return values
 
 
-def _row_values(row: Any, names: tuple[str, ...], decode: Callable[[Any], Any]) -> tuple[Any, ...]:
-    if isinstance(row, Flat):
-        return tuple(_flat_value(row, name) for name in names)
-    if row.UserData is UNSET and row.EventData is not UNSET:
-        # Null, a text, or a lone surrogate are read the slow way.
-        with suppress(*_DECODE_ERRORS):
-            return astuple(decode(row.EventData))
-    flat = evtx_flat(_loaded(row.EventData), _loaded(row.UserData))
-    return tuple(_flat_value(flat, name) for name in names)
+_UNKNOWN = (None,)
+
+
+def _slow_values(row: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
+    flat = (
+        row if isinstance(row, Flat) else evtx_flat(_loaded(row.EventData), _loaded(row.UserData))
+    )
+    return (*(_flat_value(flat, name) for name in names), UNSET)
 
 
 def _loaded(raw: Any) -> Any:
@@ -144,9 +150,10 @@ def _decoder(names: tuple[str, ...]) -> Callable[[Any], Any]:
     if found is None:
         if len(_decoders) >= _CACHED_MAX:
             _decoders.clear()
-        keys = {f"f{i}": name for i, name in enumerate(names)}
+        keys = {f"f{i}": name for i, name in enumerate(names) if name != "Data"}
+        fields = [(f"f{i}", Any, UNSET) for i in range(len(names))]
         struct = msgspec.defstruct(
-            "EventData", [(key, Any, UNSET) for key in keys], rename=keys, gc=False
+            "EventData", [*fields, ("Data", Any, UNSET)], rename=keys, gc=False
         )
         found = _decoders[names] = msgspec.json.Decoder(struct).decode
     return found
@@ -164,8 +171,8 @@ def _with_system(column: Sequence[Any], rows: Sequence[Any], name: str) -> Seque
     """Fill what event data lack from the System element."""
     if name in _DIRECT:
         get: Callable[[EvtxSystem], Any] = attrgetter(name)
-    elif name in _IN_ATTRIBUTES:
-        get = partial(_attribute, *_IN_ATTRIBUTES[name])
+    elif (full := _SHORT.get(name, name)) in _IN_ATTRIBUTES:
+        get = partial(_attribute, _IN_ATTRIBUTES[full], full)
     elif name in _TIME_NAMES:
         get = _time
     else:
@@ -181,7 +188,7 @@ def _time(system: EvtxSystem) -> Any:
     return UNSET if time is None else time
 
 
-def _attribute(name: str, attribute: str, system: EvtxSystem) -> Any:
+def _attribute(name: str, full: str, system: EvtxSystem) -> Any:
     raw = getattr(system, name)
     if raw is UNSET:
         return UNSET
@@ -192,4 +199,4 @@ def _attribute(name: str, attribute: str, system: EvtxSystem) -> Any:
         if len(_attributes) >= _CACHED_MAX:
             _attributes.clear()
         found = _attributes[text] = dict(element({name: load_json(text)}, name))
-    return found.get(f"{name}_{attribute}", UNSET)
+    return found.get(full, UNSET)

@@ -341,9 +341,7 @@ def test_the_fast_way_equals_the_slow_one(data: Mapping[str, Any] | None, code: 
     assert slow is not None
     assert fast.layout is slow.layout
     assert fast.time == slow.time
-    assert fast.layout.decode([fast.fields], names, marked=True) == slow.layout.decode(
-        [slow.fields], names, marked=True
-    )
+    assert fast.layout.decode([fast.fields], names) == slow.layout.decode([slow.fields], names)
 
 
 def test_what_is_no_windows_event_is_no_shape() -> None:
