@@ -171,7 +171,7 @@ def _show_one(alert: Alert) -> None:
     out.print("\nOriginal")
     out.print(text(alert.original.decode(errors="backslashreplace")))
     if alert.rule.false_positives:
-        out.print(text("\nKnown false positives: " + "; ".join(alert.rule.false_positives)))
+        out.print(text("Known false positives: " + "; ".join(alert.rule.false_positives)))
 
 
 def _levels(names: list[str] | None) -> tuple[Level, ...]:

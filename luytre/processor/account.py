@@ -48,8 +48,7 @@ def accounts_of(shipped: Iterable[FileRow], seen: Iterable[StreamRow]) -> list[A
 def _account(row: FileRow | None, seen: StreamRow) -> Account:
     counts = seen.counts
     missing = sum(last - first + 1 for first, last in seen.holes)
-    end = counts.events + counts.rejects + missing
-    shipped = max(row.place.seq if row else 0, end)
+    shipped = max(row.place.seq if row else 0, seen.end)
     return Account(
         organization=counts.organization,
         stream=seen.stream,
@@ -57,7 +56,7 @@ def _account(row: FileRow | None, seen: StreamRow) -> Account:
         shipped=shipped,
         events=counts.events,
         rejects=counts.rejects,
-        pending=shipped - end,
+        pending=shipped - seen.end,
         missing=missing,
         holes=tuple(seen.holes),
         resent=counts.resent,

@@ -163,7 +163,7 @@ def detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
     enrichment = enrich.build(config.enrich, places.enrichment / f"worker-{worker}", clock)
     rules = content(config, versions=lambda: enrichment.versions)
     table = archive(config) if config.archive.enabled else None
-    seen = SeenSequences(ledger(config))
+    seen = SeenSequences(ledger(config), opened.topic_id)
     archived = table.archive_columns if table else frozenset()
     sink = DetectSink(
         intake=Intake(_needed(rules.engine, enrichment, archived), seen.admit),

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from ingest.dead_letter import read_rejects, reject_messages
-from ingest.intake import Intake
 
 from detections.load import load_rules
 from detections.match import Engine
 from detections.plan import build_plan
+from ingest.dead_letter import read_rejects, reject_messages
 from ingest.embedded import EmbeddedLog
+from ingest.intake import Intake
 from ingest.ledger import Ledger, SeenSequences
 from ingest.shippers.stamp import Stamp
 from luytre.core.alert import AlertQuery

@@ -49,7 +49,7 @@ ship:
   linger_s: 0.05
   message_events_max: 40
   files:
-    - paths: [logs/*.log]
+    - paths: [logs/app*]
       log_source: nginx
 log: {partitions: 4, session_timeout_s: 3}
 archive: {flush_s: 0.5}
@@ -174,7 +174,7 @@ def prove(folder: Path, *, kills: int, seed: int) -> Outcome:
     for _ in range(kills):
         if house.process is None:
             house.start()
-        until = time.monotonic() + chance.uniform(0.3, 4.0)
+        until = time.monotonic() + chance.uniform(0.3, 5.0)
         while time.monotonic() < until:
             writer.write()
             time.sleep(0.02)
