@@ -50,14 +50,24 @@ def refusals(document: Document) -> list[Fault]:
         where = "is not a map" if "detection" in data else "is missing"
         return [*faults, document.fault(("detection",), f'"detection" {where}')]
     faults += _names(document, detection)
-    items = [item for place, inner in searches(detection) for item in written_items(inner, place)]
-    for item in items:
-        faults += _key(document, item)
-        faults += _values(document, item)
-    if sum(map(_expanded, items)) > EXPANDED_MAX:
-        problem = f"the values expand to more than {EXPANDED_MAX} characters"
-        faults.append(document.fault(("detection",), problem, "use fewer or shorter values"))
+    for place, definition in searches(detection):
+        for item in written_items(definition, place):
+            faults += _key(document, item)
+            faults += _values(document, item)
     return faults
+
+
+def expands_too_far(document: Document) -> Fault | None:
+    """Return a fault if modifiers would multiply the values of a ``detection`` without bound."""
+    size = sum(
+        _expanded(item)
+        for place, definition in searches(document.data["detection"])
+        for item in written_items(definition, place)
+    )
+    if size <= EXPANDED_MAX:
+        return None
+    problem = f"the values expand to more than {EXPANDED_MAX} characters"
+    return document.fault(("detection",), problem, "use fewer or shorter values")
 
 
 def _header(document: Document) -> Iterator[Fault]:

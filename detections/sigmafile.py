@@ -21,7 +21,7 @@ from sigma.types import (
 from detections.conditions import condition_faults
 from detections.items import WrittenItem, built_items, leaves, searches, written_items
 from detections.modifiers import CasedFieldReference
-from detections.refusals import refusals
+from detections.refusals import expands_too_far, refusals
 from detections.regex import BadRegexError, compile_regex
 from luytre.core.alert import LEVELS
 
@@ -48,6 +48,8 @@ def read_rule(document: Document) -> tuple[SigmaRule | None, list[Fault]]:
     faults = refusals(document)
     if _has_searches(document):
         faults += condition_faults(document)
+        if too_far := expands_too_far(document):
+            return None, _ordered([*faults, too_far])  # to build it once more would be the bomb
     if faults:
         return None, _merged(document, faults)
     rule, problem = _attempt(lambda: SigmaRule.from_dict(document.data, collect_errors=True))
