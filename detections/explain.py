@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from detections.atoms import Reading, compare, compile_atom
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from detections.tree import Atom, LoadedRule
     from luytre.core.batch import Batch, Part
+
+_test = lru_cache(maxsize=20_000)(compile_atom)  # a rule that is noisy explains itself often
 
 VALUE_MAX = 1_000
 """Characters of a value that a reason quotes; the event itself has them all."""
@@ -99,7 +102,7 @@ class _Event:
         if atom.operation == "fieldref":
             other = self.reading(atom.pattern)
             return lambda reading: compare(atom, reading, other)
-        return compile_atom(atom)
+        return _test(atom)
 
     def holds(self, node: Node) -> bool:
         match node:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from detections.plan import Plan
     from detections.program import Hit
     from detections.scope import Scope
+    from detections.tree import Node
     from luytre.core.batch import Batch
     from luytre.core.clock import Clock
 
@@ -46,6 +47,7 @@ class Engine:
         self._made, self._catalog = Scopes(plan), Catalog(plan.atoms)
         self._scopes: OrderedDict[Part, Scope] = OrderedDict()
         self._programs: OrderedDict[Part, Program] = OrderedDict()
+        self._trees: dict[int, Node] = {}
         self.spent_bytes = 0
 
     def __call__(self, batch: Batch) -> list[Alert]:
@@ -95,7 +97,9 @@ class Engine:
         row, rule = hit
         card = self._plan.rules[rule].card
         cells = batch.events.row(row, named=True)
-        explained = explain_tree(card.id, self._plan.condition(rule), batch, row)
+        if rule not in self._trees:
+            self._trees[rule] = self._plan.condition(rule)
+        explained = explain_tree(card.id, self._trees[rule], batch, row)
         event = {
             name: text_of(cell)
             for name, cell in {**batch.part.constants, **cells}.items()
