@@ -15,14 +15,15 @@ of its own. A file that is a copy of one that is followed is not sent until it b
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
-import stat
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.shippers.files import PACKED_SUFFIXES, matching
+from ingest.shippers.followed import NEVER, NOBODY, Followed, Identity, status_of
 from ingest.shippers.generation import (
     Now,
     RewrittenError,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from luytre.core.config import ShipConfig
     from luytre.core.message import Message
 
-Identity = tuple[int, int]
 SETTLED_S = 2.0
 DELETED_GRACE_S = 5.0
 ROTATED_IDLE_S = 86_400.0
@@ -53,27 +53,7 @@ SIBLINGS_MAX = 10_000
 TURN_BYTES = 32 * 2**20
 ATTEMPTS = 3
 """How often a file is begun anew in one look, if it is rewritten while it is read."""
-NEVER = (-2, -2)
-NOBODY: Identity = (0, 0)
 _log = get_logger("ingest")
-
-
-@dataclass(slots=True, eq=False)
-class Followed:
-    """One file at hand; ``row`` is None until it is known what the file is."""
-
-    identity: Identity
-    path: Path
-    source: FileInput
-    row: FileRow | None = None
-    fd: int = -1
-    lost: bool = False  # no pattern finds it any more: it was renamed or deleted
-    read: tuple[int, int] = NEVER  # size and time of change when it was last read to its end
-    seen: tuple[int, int] = (-1, -1)
-    changed_s: float = 0.0
-    unsettled: bool = True
-    copied: tuple[int, int] = NEVER  # size and time of change when it was a copy of another
-    now: Now = field(default_factory=Now)
 
 
 class Follower:
@@ -92,10 +72,14 @@ class Follower:
         self._registry = registry
         self._clock = clock
         self._files: dict[Identity, Followed] = {}
-        self._refused: set[Path] = set()
+        self._with_origin: dict[str, list[Followed]] = {}
         self._look_at_s = 0.0
         known = [row for row in registry.rows() if row.kind != "listener"]
-        self._waiting = [row for row in known if not row.finished]
+        # Several rows may name one file: it was truncated, and we went down before we knew.
+        self._waiting: dict[Identity, list[FileRow]] = {}
+        for row in known:
+            if not row.finished:
+                self._waiting.setdefault(row.identity, []).append(row)
         self._finished = {row.identity: row for row in known if row.finished}
         self._open_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
 
@@ -118,7 +102,7 @@ class Follower:
     def close(self) -> None:
         """Let go of all files."""
         for file in self._files.values():
-            _close(file)
+            file.close()
         self._files.clear()
 
     # Looking
@@ -135,8 +119,8 @@ class Follower:
         new = [Followed(identity, *place) for identity, place in found.items()]
         for file in new:
             file.changed_s = self._clock.monotonic_s()
-            if self._open(file):
-                self._files[file.identity] = file
+            file.open()
+            self._files[file.identity] = file
         self._resume()
 
     def _find(self) -> dict[Identity, tuple[Path, FileInput]]:
@@ -144,7 +128,7 @@ class Follower:
         for source in self._settings.files:
             for pattern in source.paths:
                 for path in matching(pattern):
-                    status = _stat(path)
+                    status = status_of(path)
                     if status and path.suffix.lower() not in PACKED_SUFFIXES:
                         found.setdefault((status.st_dev, status.st_ino), (path, source))
         return found
@@ -160,18 +144,20 @@ class Follower:
         for file in self._files.values():
             if file.row is None:
                 self._resume_file(file)
-        waiting, self._waiting = self._waiting, []
-        for row in waiting:
+        waiting, self._waiting = self._waiting, {}
+        for row in itertools.chain(*waiting.values()):
             if not self._find_elsewhere(row):
                 self._finish(row)
 
     def _resume_file(self, file: Followed) -> None:
-        row = next((row for row in self._waiting if row.identity == file.identity), None)
-        row = row or self._finished.get(file.identity)
-        if row and self._open(file) and is_same(file.fd, row):
-            if row in self._waiting:
-                self._waiting.remove(row)
-            self._adopt(file, row)
+        waiting = self._waiting.get(file.identity, [])
+        finished = self._finished.get(file.identity)
+        for row in [*waiting, finished] if finished else list(waiting):
+            if file.open() and is_same(file.fd, row):
+                if row is not finished:
+                    waiting.remove(row)
+                self._adopt(file, row)
+                return
 
     def _find_elsewhere(self, row: FileRow) -> bool:
         """Follow the renamed file, or a copy that holds what was sent, beside the row's path."""
@@ -181,12 +167,12 @@ class Follower:
             by_content = row.place.offset > 0 and row.kind in {"lines", "utf16"}
             taken = file.row is not None or not (file.identity == row.identity or by_content)
             proof = is_same if file.identity == row.identity else holds_all
-            if not taken and self._open(file) and proof(file.fd, row):
+            if not taken and file.open() and proof(file.fd, row):
                 self._files[file.identity] = file
                 self._adopt(file, row)
                 return True
             if file.identity not in self._files:
-                _close(file)
+                file.close()
         return False
 
     def _siblings(self, row: FileRow) -> Iterator[Followed]:
@@ -199,7 +185,7 @@ class Follower:
             _log.warning("folder cannot be searched", path=row.path, problem=str(error))
         known = set()
         for path in map(Path, sorted(names)):
-            status = _stat(path)
+            status = status_of(path)
             if status and path.suffix.lower() not in PACKED_SUFFIXES:
                 identity = (status.st_dev, status.st_ino)
                 known.add(identity)
@@ -227,7 +213,7 @@ class Follower:
             file.read = file.seen
 
     def _is_due(self, file: Followed, *, final: bool) -> bool:
-        if not self._open(file):
+        if not file.open():
             file.read = file.seen
             return False
         status = os.fstat(file.fd)
@@ -244,7 +230,7 @@ class Follower:
         row = file.row
         assert row
         began = row.place.offset
-        file.unsettled = file.unsettled and not file.now.settled
+        file.unsettled = row.kind in {"evtx", "documents"} and not file.now.settled
         self.unsaved[row.stream] = row
         row.size = file.seen[0]
         for message in read_on(file.fd, row, self._settings, file.now):
@@ -261,13 +247,14 @@ class Follower:
             return
         organization = file.source.organization or self._organization
         hint = file.source.log_source
-        for other in self._files.values():
+        for other in self._with_origin.get(start.origin, ()):
             row = other.row
             if (
                 row
+                and self._files.get(other.identity) is other
                 and (row.origin, row.organization, row.hint) == (start.origin, organization, hint)
                 and row.kind == start.kind != "evtx"
-                and self._open(other)
+                and other.open()
                 and is_copy(file.fd, other.fd)
             ):
                 file.copied = file.seen
@@ -278,6 +265,7 @@ class Follower:
             start.mark, start.crc,
         )  # fmt: skip
         self._registry.claim(file.row, self._clock.now())
+        self._with_origin.setdefault(start.origin, []).append(file)
 
     def _stream(self, origin: str) -> str:
         return f"{self._settings.name}/{origin[:16]}"
@@ -295,6 +283,7 @@ class Follower:
         row.hint = file.source.log_source
         self._finished.pop(row.identity, None)
         file.row, file.read = row, NEVER
+        self._with_origin.setdefault(row.origin, []).append(file)
         self.unsaved[row.stream] = row
 
     def _renew(self, file: Followed) -> None:
@@ -316,12 +305,18 @@ class Follower:
                 continue
             if file.fd >= 0:
                 yield from self._read(file, final=True)
-            del self._files[file.identity]
-            _close(file)
+            self._forget(file)
             if file.row and not (is_deleted and self._find_elsewhere(file.row)):
                 # Its inode may be another file's tomorrow, even one that starts the same.
                 file.row.identity = NOBODY if is_deleted else file.identity
                 self._finish(file.row)
+
+    def _forget(self, file: Followed) -> None:
+        del self._files[file.identity]
+        file.close()
+        if file.row:
+            alike = self._with_origin.get(file.row.origin, [])
+            self._with_origin[file.row.origin] = [other for other in alike if other is not file]
 
     def _finish(self, row: FileRow) -> None:
         row.finished = True
@@ -334,35 +329,4 @@ class Follower:
         if len(open_files) > self._open_max:
             open_files.sort(key=lambda file: file.changed_s)
             for file in open_files[: len(open_files) - self._open_max]:
-                _close(file)
-
-    def _open(self, file: Followed) -> bool:
-        if file.fd >= 0:
-            return True
-        try:
-            fd = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            if file.path not in self._refused:
-                self._refused.add(file.path)
-                _log.warning("file cannot be opened", path=str(file.path), problem=str(error))
-            return False
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or (status.st_dev, status.st_ino) != file.identity:
-            os.close(fd)
-            return False
-        file.fd = fd
-        return True
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status if stat.S_ISREG(status.st_mode) else None
-
-
-def _close(file: Followed) -> None:
-    if file.fd >= 0:
-        os.close(file.fd)
-        file.fd = -1
+                file.close()

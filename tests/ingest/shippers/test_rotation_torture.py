@@ -141,7 +141,7 @@ class RotationAllNames(Rotation):
 
 @pytest.mark.parametrize("machine", [Rotation, RotationAllNames])
 def test_every_whole_line_is_shipped_exactly_once(machine: type[Rotation]) -> None:
-    lives = int(os.environ.get("LUYTRE_ROTATION_LIVES", "120"))
+    lives = int(os.environ.get("LUYTRE_ROTATION_LIVES", "100"))
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -246,9 +246,22 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(yard: Yard) -> None:
     assert yard.raws() == ["one", "two", "three"]
 
 
-def test_a_new_organization_of_an_input_counts_from_the_next_event(tmp_path: Path) -> None:
-    yard = Yard(tmp_path)
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_read_once_it_may(yard: Yard) -> None:
     yard.append("app.log", "one\n")
-    yard.ship()
+    (yard.folder / "app.log").chmod(0)
+    before = yard.ship()
+    (yard.folder / "app.log").chmod(0o600)
 
-    assert yard.shipper._registry.rows()[0].organization == "org"
+    assert (before, yard.ship()) == (0, 1)
+
+
+def test_few_open_files_are_enough(tmp_path: Path) -> None:
+    yard = Yard(tmp_path, ("*.log",))
+    yard.shipper._follower._open_max = 2
+    for turn in range(3):
+        for number in range(6):
+            yard.append(f"{number}.log", f"{number} {turn}\n")
+        yard.ship()
+
+    assert len(yard.raws()) == len(set(yard.raws())) == 18
