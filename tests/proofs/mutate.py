@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.intake import Intake
 from ingest.shippers.stamp import Stamp
 from luytre.core.clock import SystemClock
 from luytre.core.config import Config
-from luytre.core.message import Message
+from luytre.core.message import Message, Record
 from luytre.processor import build
 from luytre.processor.content import content
 
@@ -29,12 +30,12 @@ ARCHIVES = (
 )
 """Where real lines come from: every decoder has some."""
 
-HINTS = ("auto", "auto", "auto", "windows", "auth", "nginx", "postfix", "zimbra", "zeek", "syslog")
+HINTS = (*["auto"] * 24, "windows", "auth", "nginx", "postfix", "zimbra", "zeek", "syslog")
 NASTY = (
     b"\x00", b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"\\ud800", b"\\u0000", b'"', b"\\", b"{", b"[" * 2000,
     b"1e999999", b"-0", b"null", b"\x1b[31m", b"\xe2\x80\xae", b"%00%0a", b"9" * 400, b'":"', b"\xef\xbf\xbf",
 )  # fmt: skip
-LINES_PER_FILE_MAX = 400
+LINES_PER_FILE_MAX, LINES_PER_PART_MAX = 400, 300
 LINE_BYTES_MAX = 16_384
 
 
@@ -49,20 +50,26 @@ class Outcome:
 
 
 def corpus(shared_data: Callable[[str], Path]) -> list[bytes]:
-    """Return real lines of every kind, at most ``LINES_PER_FILE_MAX`` of each file."""
-    lines: list[bytes] = []
+    """Return real lines that are read as they are, at most ``LINES_PER_PART_MAX`` of each part."""
+    by_part: dict[str, list[bytes]] = {}
+    intake, now = Intake(lambda _part: frozenset()), SystemClock().now()
     for archive in ARCHIVES:
         for path in sorted(p for p in shared_data(archive).rglob("*") if p.is_file()):
             with path.open("rb") as stream:
                 found = [line for _, line in zip(range(LINES_PER_FILE_MAX), stream, strict=False)]
-            lines += [line.strip() for line in found if line.strip()]
-    return [line for line in lines if len(line) <= LINE_BYTES_MAX]
+            kept = [line.strip() for line in found if 0 < len(line.strip()) <= LINE_BYTES_MAX]
+            stamp = Stamp("proof/corpus", str(path), "proof", path=path.name)
+            message = stamp.lines(b"\n".join(kept), 0, len(kept), "seq")
+            for batch in intake([Record("corpus", 0, 0, now, message)]) if kept else []:
+                lines = by_part.setdefault(batch.part.name, [])
+                lines += batch.events["event.original"].to_list()
+    return [line for lines in by_part.values() for line in lines[:LINES_PER_PART_MAX]]
 
 
 def mutated(lines: list[bytes], chance: random.Random) -> bytes:
-    """Return one real line with one to four wounds."""
+    """Return one real line with one to three wounds, more often fewer."""
     line = bytearray(chance.choice(lines))
-    for _ in range(chance.randint(1, 4)):
+    for _ in range(min(chance.randint(1, 3), chance.randint(1, 3))):
         _wound(line, lines, chance)
     return bytes(line).replace(b"\n", b" ")
 
