@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 from luytre.core.batch import Part
 
 Cells = list[str | None]
-"""One column: a cell of ``luytre.core.cells`` per event, None where the field is missing."""
+"""One column: a cell of ``luytre.core.cells`` per event, None where the field is missing.
+
+An empty list is a column that is missing in every event.
+"""
 
 
 Decoder = Callable[[Sequence[Any], Sequence[str]], list[Cells]]
