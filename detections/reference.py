@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
@@ -62,7 +62,13 @@ Check = Callable[[Event], bool]
 
 def reference_hits(rules: Sequence[LoadedRule], batch: Batch) -> set[tuple[str, str]]:
     """Return (rule id, event id) of every rule and event that match."""
-    return Reference(rules).hits(batch)
+    return _reference(tuple(rules)).hits(batch)
+
+
+@lru_cache(1)
+def _reference(rules: tuple[LoadedRule, ...]) -> Reference:
+    # Tests ask batch after batch with the same rules; building takes longer than most batches.
+    return Reference(rules)
 
 
 def needed_columns(rules: Sequence[LoadedRule], part: Part) -> frozenset[str]:
