@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from luytre.core.batch import Batch
     from luytre.core.clock import Clock
 
-PROGRAMS_MAX = 512
+PROGRAMS_MAX = 1_024
 Value = TypeVar("Value")
 DEFAULT = Limits()
 

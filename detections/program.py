@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from detections.values import Cell, Key
 
 LEARN_FACTOR = 30
+_SIGNATURE_BYTES = 2_000  # the tuple, what is left to check, and facts of its classes
 TRACK_US = 0.2
 TRACKED_MAX = 150
 SAMPLED_ROWS = 5_000
@@ -60,7 +61,7 @@ class Program:
     @property
     def spent_bytes(self) -> int:
         """About how much memory the values and signatures take."""
-        signatures = len(self._answers) * (100 + 8 * len(self._columns))
+        signatures = len(self._answers) * _SIGNATURE_BYTES
         return signatures + sum(column.spent_bytes for column in self._columns)
 
     def forget(self) -> None:
