@@ -135,15 +135,13 @@ def _payload(record: Record, headers: Mapping[str, str]) -> bytes:
 def _decompress(value: bytes) -> bytes:
     """Return the payload of a zstd frame, never more than one chunk above the limit."""
     decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
-    chunks = []
-    size = 0
+    chunks: list[bytes] = []
+    left = PAYLOAD_BYTES_MAX
     try:
-        with decompressor.stream_reader(io.BytesIO(value)) as reader:
-            while chunk := reader.read(_CHUNK_BYTES):
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > PAYLOAD_BYTES_MAX:
-                    raise _Problem(f"its payload is larger than {PAYLOAD_BYTES_MAX} bytes")
+        reader = decompressor.stream_reader(io.BytesIO(value))
+        while left >= 0 and (chunk := reader.read(_CHUNK_BYTES)):
+            chunks.append(chunk)
+            left -= len(chunk)
     except zstandard.ZstdError as error:
         raise _Problem(f"it cannot be decompressed: {error}") from None
     return b"".join(chunks)

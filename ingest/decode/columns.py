@@ -9,7 +9,7 @@ import msgspec
 from luytre.core.cells import MARK, cell, list_cell, scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ingest.decode.layout import Cells
 
@@ -42,19 +42,6 @@ def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
     ]
 
 
-def to_cells(values: Sequence[Any]) -> Cells:
-    """Return the cells of decoded JSON values; ``UNSET`` is a missing field."""
-    if values.count(UNSET) == len(values):
-        return []
-    # 0.08 us a value: most are texts, and hardly any text holds MARK.
-    return [
-        value
-        if value.__class__ is str and MARK not in value
-        else (None if value is UNSET else value_cell(value))
-        for value in values
-    ]
-
-
 def value_cell(value: Any) -> str:
     """Return the cell of one value, however deep it is."""
     if value.__class__ is int:
@@ -62,6 +49,22 @@ def value_cell(value: Any) -> str:
     if isinstance(value, dict | list):
         return list_cell(_leaves(value))
     return cell(value)
+
+
+def to_cells(values: Sequence[Any], of: Callable[[Any], str] = value_cell) -> Cells:
+    """Return the cells of decoded JSON values; ``UNSET`` is a missing field.
+
+    ``of`` makes the cell of what is no plain text.
+    """
+    if values.count(UNSET) == len(values):
+        return []
+    # 0.08 us a value: most are texts, and hardly any text holds MARK.
+    return [
+        value
+        if value.__class__ is str and MARK not in value
+        else (None if value is UNSET else of(value))
+        for value in values
+    ]
 
 
 def _leaves(value: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import astuple
 
-from ingest.decode.columns import UNSET, to_cells
+from ingest.decode.columns import UNSET, to_cells, value_cell
 from ingest.decode.jsontext import load_json
 from ingest.logsources.windows_shapes import Flat, element, evtx_flat, text_of
 
@@ -96,7 +96,7 @@ def decode_windows(rows: Sequence[EvtxEvent | Flat], names: Sequence[str]) -> li
         return []
     columns = zip(*_values(rows, wanted), strict=True)
     return [
-        _cells(_with_system(column, rows, name))
+        to_cells(_with_system(column, rows, name), _element_cell)
         for name, column in zip(wanted, columns, strict=False)
     ]
 
@@ -106,10 +106,8 @@ def event_type(row: EvtxEvent | Flat) -> Any:
     return _values([row], ("EventType",))[0][0]
 
 
-def _cells(values: Sequence[Any]) -> Cells:
-    if any(value.__class__ is dict for value in values):
-        return to_cells([text_of(value) for value in values])
-    return to_cells(values)
+def _element_cell(value: Any) -> str:
+    return value_cell(text_of(value))
 
 
 def _values(rows: Sequence[Any], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
