@@ -11,6 +11,7 @@ from ingest.decode.syslog import Syslog, parse_syslog
 from ingest.decode.xmlevent import parse_event
 from ingest.logsources import (
     auditd,
+    cisco,
     cloudtrail,
     documents,
     programs,
@@ -46,6 +47,9 @@ def read_auto(raw: bytes, origin: Origin) -> Row:
         return _read_xml(text(raw))
     line = text(raw)
     row = auditd.read_line(line, origin) or zimbra.read_line(line, origin)
+    if row is not None:
+        return row
+    row = cisco.read_line(line, origin)
     if row is not None:
         return row
     envelope = parse_syslog(line, origin.ingested_us)
@@ -165,5 +169,6 @@ _READERS: Mapping[str, Reader] = {
     "cloudtrail": cloudtrail.read,
     "postfix": _read_syslog,
     "zimbra": _line_reader(zimbra.read_line, "Zimbra"),
+    "cisco": _line_reader(cisco.read_line, "Cisco IOS"),
     "json": documents.read,
 }

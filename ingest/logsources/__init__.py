@@ -15,6 +15,7 @@ HINTS: dict[str, str] = {
     "cloudtrail": "cloudtrail",
     "postfix": "postfix",
     "zimbra": "zimbra",
+    "cisco": "cisco",
     "json": "documents",
 }
 """What configuration and messages may name, and the module that reads it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ingest.logsources import (
     HINTS,
     auditd,
+    cisco,
     cloudtrail,
     documents,
     postfix,
@@ -60,6 +61,7 @@ _WORDS = {
     "cloudtrail": "AWS CloudTrail, one event a line.",
     "postfix": "Postfix in syslog lines.",
     "zimbra": "Zimbra's audit.log and mailbox.log.",
+    "cisco": "Cisco IOS messages (`%FACILITY-SEVERITY-MNEMONIC`), bare or in syslog lines.",
     "json": "NDJSON without a log source of its own: every field by its dotted path.",
 }
 
@@ -79,6 +81,7 @@ def describe() -> list[Described]:
         "cloudtrail": [cloudtrail.LAYOUT],
         "postfix": [postfix.LAYOUT],
         "zimbra": [zimbra.LAYOUT],
+        "cisco": cisco.LAYOUTS,
         "json": [documents.LAYOUT],
     }
     return [

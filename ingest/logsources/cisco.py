@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ingest.decode.layout import Row
+from ingest.decode.syslog import parse_syslog
 from ingest.decode.times import bsd_us
 from ingest.logsources.lines import between, line_layout
 from luytre.core.batch import LogSource
@@ -39,15 +40,17 @@ def read_line(line: str, origin: Origin) -> Row | None:
     command:...``: before the ``%FACILITY-SEVERITY-MNEMONIC`` may stand an address, a sequence
     number and a time, each or none.
     """
-    found = _CODE.search(line, 0, _HEADER_CHARS_MAX)
+    found = _CODE.search(line, 0, _HEADER_CHARS_MAX) if "%" in line else None
     if found is None:
         return None
     header, message = line[: found.start()], line[found.end() :]
     facility, severity, mnemonic = found.groups()
     time, address = _TIME.search(header), _ADDRESS.match(header)
+    envelope = parse_syslog(line, origin.ingested_us)
+    relayed = envelope.host if envelope else ""
     fields = {
         "message": line,
-        "host.name": address[0] if address else origin.host,
+        "host.name": address[0] if address else relayed or origin.host,
         "event.provider": facility,
         "event.code": f"%{facility}-{severity}-{mnemonic}",
         "event.action": mnemonic.lower(),
