@@ -193,7 +193,7 @@ def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             put(source, tmp_path / "rules")
     monkeypatch.setattr(unpacked, "TOTAL_MAX", 200)
     for source in (make_zip(tmp_path / "t.zip", two), make_folder(tmp_path / "t", two)):
-        with pytest.raises(Refused, match="more than 200 bytes|would grow"):
+        with pytest.raises(Refused, match=r"more than 200 bytes|would grow"):
             put(source, tmp_path / "rules")
 
 
