@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+import typer
 
+from luytre.cli.main import app
+from luytre.core.config import Config
 from tests import reference
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -15,13 +18,13 @@ def test_reference_page_is_current(page: str) -> None:
 
 
 def test_every_setting_has_a_sentence() -> None:
-    silent = [name for name, _, text in reference.settings(reference.Config) if not text]
+    silent = [name for name, _, text in reference.settings(Config) if not text]
 
     assert not silent
 
 
 def test_every_command_and_option_has_a_sentence() -> None:
-    group = reference.typer.main.get_command(reference.app)
+    group = typer.main.get_command(app)
     silent = [
         (path, parameter.name)
         for path, command in reference.walk(group, ("luytre",))
@@ -34,7 +37,7 @@ def test_every_command_and_option_has_a_sentence() -> None:
 
 def test_every_command_is_in_the_guide() -> None:
     guide = (DOCS / "guides" / "commands.md").read_text()
-    group = reference.typer.main.get_command(reference.app)
+    group = typer.main.get_command(app)
 
     missing = [
         " ".join(path)
