@@ -30,7 +30,8 @@ def configure_logs(*, level: str = "info", json: bool | None = None) -> None:
             structlog.processors.JSONRenderer() if as_json else console,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Asked anew for each line: who redirects standard error later gets what comes later.
+        logger_factory=lambda *_args: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 
