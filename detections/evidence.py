@@ -112,10 +112,14 @@ def check_evidence(
             if problem:
                 yield Finding(example.file, example.line, rule.card.id, problem)
         if rule.path.is_relative_to(BUILTIN):
-            for expect in _EXPECTATIONS:
-                if not any(example.expect == expect for example in examples):
-                    problem = f'"{rule.card.title}" has no example that expects "{expect}"'
-                    yield Finding(rule.path, 1, rule.card.id, problem)
+            yield from _unproven(rule, examples)
+
+
+def _unproven(rule: LoadedRule, examples: Sequence[Example]) -> Iterator[Finding]:
+    for expect in _EXPECTATIONS:
+        if not any(example.expect == expect for example in examples):
+            problem = f'"{rule.card.title}" has no example that expects "{expect}"'
+            yield Finding(rule.path, 1, rule.card.id, problem)
 
 
 def _example(file: Path, number: int, line: _Line) -> Example:

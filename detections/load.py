@@ -59,11 +59,11 @@ def load_rules(paths: Sequence[Path], *, builtin: bool = True) -> RuleSet:
     faults: list[Fault] = []
     rules: dict[str, LoadedRule] = {}
     with _quiet():
-        for path, licence in _files([BUILTIN, *paths] if builtin else paths, faults):
-            for rule in _read(path, licence, faults):
-                first = rules.setdefault(rule.card.id, rule)
-                if first is not rule:
-                    faults.append(_duplicate(rule, first))
+        files = _files([BUILTIN, *paths] if builtin else paths, faults)
+        for rule in (rule for path, licence in files for rule in _read(path, licence, faults)):
+            first = rules.setdefault(rule.card.id, rule)
+            if first is not rule:
+                faults.append(_duplicate(rule, first))
     versions = sorted(f"{rule.card.id} {rule.card.version}\n" for rule in rules.values())
     digest = hashlib.sha256("".join(versions).encode()).hexdigest()
     return RuleSet(tuple(rules.values()), tuple(faults), digest)
@@ -95,10 +95,9 @@ def _files(paths: Iterable[Path], faults: list[Fault]) -> Iterator[tuple[Path, s
         for folder, names in _folders(path):
             real = os.path.realpath(folder)
             licence = set_licence(folder)
-            for name in names:
-                if (real, name) not in seen:
-                    seen.add((real, name))
-                    yield folder / name, licence
+            fresh = [name for name in names if (real, name) not in seen]
+            seen.update((real, name) for name in fresh)
+            yield from ((folder / name, licence) for name in fresh)
 
 
 def _folders(path: Path) -> Iterator[tuple[Path, list[str]]]:

@@ -175,9 +175,8 @@ def _doubles(assets: Sequence[Asset]) -> Iterator[tuple[int, str]]:
     """Yield lines that another line of the same organisation and time overrules."""
     seen: dict[tuple[object, str], list[Asset]] = defaultdict(list)
     for asset in assets:
-        for key in (asset.host, asset.place):
-            for other in seen[key, asset.organization] if key else ():
-                if asset.validity.overlaps(other.validity):
-                    yield asset.line, f"overrules line {other.line} for the same host or address"
-            if key:
-                seen[key, asset.organization].append(asset)
+        for key in filter(None, (asset.host, asset.place)):
+            others = seen[key, asset.organization]
+            for other in (o for o in others if asset.validity.overlaps(o.validity)):
+                yield asset.line, f"overrules line {other.line} for the same host or address"
+            others.append(asset)

@@ -125,12 +125,11 @@ class Follower:
 
     def _find(self) -> dict[Identity, tuple[Path, FileInput]]:
         found: dict[Identity, tuple[Path, FileInput]] = {}
-        for source in self._settings.files:
-            for pattern in source.paths:
-                for path in matching(pattern):
-                    status = status_of(path)
-                    if status and path.suffix.lower() not in PACKED_SUFFIXES:
-                        found.setdefault((status.st_dev, status.st_ino), (path, source))
+        patterns = ((source, p) for source in self._settings.files for p in source.paths)
+        for path, source in ((path, s) for s, pattern in patterns for path in matching(pattern)):
+            status = status_of(path)
+            if status and path.suffix.lower() not in PACKED_SUFFIXES:
+                found.setdefault((status.st_dev, status.st_ino), (path, source))
         return found
 
     def _moved(self, file: Followed, path: Path) -> None:
@@ -196,21 +195,25 @@ class Follower:
 
     def _read(self, file: Followed, *, final: bool) -> Iterator[Message]:
         try:
-            for _ in range(ATTEMPTS):
-                if not self._is_due(file, final=final):
-                    return
-                if file.row is None:
-                    self._begin(file)
-                try:
-                    if file.row:
-                        yield from self._read_on(file)
-                except RewrittenError:
-                    self._renew(file)
-                else:
-                    return
+            yield from self._read_as_it_is(file, final=final)
         except OSError as error:
             _log.warning("file cannot be read", path=str(file.path), problem=str(error))
             file.read = file.seen
+
+    def _read_as_it_is(self, file: Followed, *, final: bool) -> Iterator[Message]:
+        """Read on, and from the start again each time that the file turns out to be rewritten."""
+        for _ in range(ATTEMPTS):
+            if not self._is_due(file, final=final):
+                return
+            if file.row is None:
+                self._begin(file)
+            try:
+                if file.row:
+                    yield from self._read_on(file)
+            except RewrittenError:
+                self._renew(file)
+            else:
+                return
 
     def _is_due(self, file: Followed, *, final: bool) -> bool:
         if not file.open():
