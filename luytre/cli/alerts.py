@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luytre.cli.output import console, level_text, print_json, table, text, time_text
-from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.cli.output import console, level_text, print_json, say, table, text, time_text
+from luytre.cli.settings import ConfigOption, JsonOption, read_installation, scope, utc
 from luytre.core.alert import LEVELS, Alert, AlertQuery, Level
 from luytre.core.errors import Refused
-from luytre.core.organization import Scope
 from luytre.processor import build
 
 if TYPE_CHECKING:
@@ -50,8 +49,8 @@ def list_alerts(  # noqa: PLR0913, PLR0917 - one option each
         host=host,
         user=user,
         tag=tag,
-        since=_utc(since),
-        until=_utc(until),
+        since=utc(since),
+        until=utc(until),
         limit=limit,
         offset=offset,
     )
@@ -76,8 +75,8 @@ def search(
     query = AlertQuery(
         text=" ".join(words),
         levels=_levels(level),
-        since=_utc(since),
-        until=_utc(until),
+        since=utc(since),
+        until=utc(until),
         limit=limit,
     )
     _show_many(config, query, organization, as_json=as_json)
@@ -92,9 +91,9 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one alert: why it fired, the event, and its original."""
-    settings = read_config(config)
+    settings = read_installation(config)
     store = build.alert_store(settings)
-    found = store.get(alert, _scope(organization))
+    found = store.get(alert, scope(organization))
     store.close()
     if found is None:
         raise Refused(f"no alert, or more than one, begins with {alert}")
@@ -107,11 +106,11 @@ def show(
 def _show_many(
     config: Path | None, query: AlertQuery, organization: list[str] | None, *, as_json: bool
 ) -> None:
-    settings = read_config(config)
+    settings = read_installation(config)
     store = build.alert_store(settings)
-    scope = _scope(organization)
-    found = store.find(query, scope)
-    total = store.count(query, scope)
+    seen = scope(organization)
+    found = store.find(query, seen)
+    total = store.count(query, seen)
     store.close()
     if as_json:
         for alert in found:
@@ -130,16 +129,16 @@ def _show_many(
         for alert in found
     ]
     if not rows:
-        console().print("No alerts. `luytre ledger` shows what has arrived.")
+        say("No alerts. `luytre ledger` shows what has arrived.")
         return
     columns = ["id", "time", "level", "rule", "organisation", "host", "user"]
     console().print(table("", columns, rows))
-    console().print(f"{len(rows)} of {total}; `luytre alerts show ID` explains one")
+    say(f"{len(rows):,} of {total:,}; `luytre alerts show ID` explains one")
 
 
 def _show_one(alert: Alert) -> None:
     out = console()
-    out.print(text(f"{alert.rule.title}  [{alert.rule.level}]", "bold"))
+    say(f"{alert.rule.title}  [{alert.rule.level}]", "bold")
     facts = [
         ("id", alert.id),
         ("rule", f"{alert.rule.id} ({alert.rule.status or 'no status'})"),
@@ -154,7 +153,8 @@ def _show_one(alert: Alert) -> None:
         ("judged with", ", ".join(f"{k} {v[:12]}" for k, v in alert.versions.items())),
     ]
     out.print(table("", ["", ""], [(text(k), text(v)) for k, v in facts if v]))
-    out.print(text(alert.rule.description))
+    for line in alert.rule.description.splitlines():
+        say(line)
     reasons = [
         (
             text(r.selection),
@@ -169,9 +169,10 @@ def _show_one(alert: Alert) -> None:
     event: Sequence[tuple[str, str]] = sorted(alert.event.items())
     out.print(table("\nEvent", ["field", "value"], [(text(k), text(v)) for k, v in event]))
     out.print("\nOriginal")
-    out.print(text(alert.original.decode(errors="backslashreplace")))
+    say(alert.original.decode(errors="backslashreplace"))
     if alert.rule.false_positives:
-        out.print(text("Known false positives: " + "; ".join(alert.rule.false_positives)))
+        out.print()
+        say("Known false positives: " + "; ".join(alert.rule.false_positives))
 
 
 def _levels(names: list[str] | None) -> tuple[Level, ...]:
@@ -179,11 +180,3 @@ def _levels(names: list[str] | None) -> tuple[Level, ...]:
     if unknown:
         raise Refused(f"{', '.join(unknown)}: levels are {', '.join(LEVELS)}")
     return tuple(level for level in LEVELS if level in (names or []))
-
-
-def _scope(organizations: list[str] | None) -> Scope:
-    return Scope.only(*organizations) if organizations else Scope.everything()
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

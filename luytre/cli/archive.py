@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from luytre.cli.output import console, print_json, table, text
-from luytre.cli.settings import ConfigOption, JsonOption, read_config
-from luytre.core.organization import Scope
+from luytre.cli.output import console, counted, print_json, say, table, text, time_text
+from luytre.cli.settings import ConfigOption, JsonOption, read_installation, scope, utc
 from luytre.processor import build
 
 app = typer.Typer(no_args_is_help=True, help="Count, read, and check the archive of all events.")
@@ -23,8 +22,8 @@ TimeOption = Annotated[datetime | None, typer.Option(help="Received in this span
 @app.command()
 def count(config: ConfigOption = None, organization: OrganizationOption = None) -> None:
     """Print how many events the archive shows."""
-    found = build.archive(read_config(config))
-    console().print(str(found.count(_scope(organization))))
+    found = build.archive(read_installation(config))
+    say(found.count(scope(organization)))
 
 
 @app.command()
@@ -39,8 +38,8 @@ def read(
 ) -> None:
     """Print events, oldest first."""
     frame = (
-        build.archive(read_config(config))
-        .scan(_scope(organization), since=_utc(since), until=_utc(until))
+        build.archive(read_installation(config))
+        .scan(scope(organization), since=utc(since), until=utc(until))
         .sort("event.ingested", "luytre.stream", "luytre.sequence")
         .head(limit)
         .collect()
@@ -60,12 +59,12 @@ def read(
 @app.command()
 def check(config: ConfigOption = None) -> None:
     """Say what is wrong with the archive's files, and the remedy. Exit code 1 if anything is."""
-    problems = build.archive(read_config(config)).check()
+    problems = build.archive(read_installation(config)).check()
     for problem in problems:
-        console().print(text(str(problem)))
+        say(problem)
     if problems:
         raise typer.Exit(1)
-    console().print("The archive is sound.")
+    say("The archive is sound.")
 
 
 @app.command()
@@ -77,22 +76,16 @@ def mend(
     ] = False,
 ) -> None:
     """Move aside what a power cut tore; what was not durable comes again from the log."""
-    table_ = build.archive(read_config(config))
+    table_ = build.archive(read_installation(config))
     for path in table_.mend():
-        console().print(text(f"moved aside: {path}"))
+        say(f"moved aside: {path}")
     if forget_damaged:
-        console().print(f"{table_.forget_damaged()} damaged files given up")
+        say(f"{counted(table_.forget_damaged(), 'damaged file')} given up")
 
 
 def _readable(value: object) -> str:
+    if isinstance(value, datetime):
+        return time_text(value)
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")[:200]
     return "" if value is None else str(value)
-
-
-def _scope(organizations: list[str] | None) -> Scope:
-    return Scope.only(*organizations) if organizations else Scope.everything()
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from luytre.cli.output import console, error_console, level_text, lines, table, text
+from luytre.cli.output import console, error_console, level_text, lines, say, table, text
 from luytre.core.alert import LEVELS, AlertQuery
 from luytre.core.clock import SystemClock
 from luytre.core.config import load_config
@@ -185,7 +185,7 @@ def _summarise(folder: Path, settings: Config, outcome: Outcome) -> None:
         (f"luytre ledger -c {config}", "every line accounted for"),
         (f"luytre doctor -c {config}", "is everything as it should be?"),
     ):
-        out.print(f"  .venv/bin/{command:<64} {meaning}")
+        say(f"  .venv/bin/{command:<64} {meaning}")
 
 
 def _levels(outcome: Outcome) -> None:

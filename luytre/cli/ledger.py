@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from luytre.cli.output import console, print_json, table, text, time_text
-from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.cli.output import console, print_json, say, table, text, time_text
+from luytre.cli.settings import ConfigOption, JsonOption, read_installation
 from luytre.processor import build
 
 if TYPE_CHECKING:
@@ -21,16 +21,14 @@ def ledger(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
     A hole is a blind window: sequence numbers that a shipper gave out and that did not arrive. It
     heals by itself when they do.
     """
-    settings = read_config(config)
+    settings = read_installation(config)
     accounts = build.accounts(settings)
     if as_json:
         for account in accounts:
             print_json(msgspec.to_builtins(account))
         return
     if not accounts:
-        console().print(
-            "Nothing was shipped yet. `luytre run` ships; `luytre doctor` says what is missing."
-        )
+        say("Nothing was shipped yet. `luytre run` ships; `luytre doctor` says what is missing.")
         return
     rows = [_row(account) for account in accounts]
     columns = [
@@ -48,7 +46,7 @@ def ledger(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
     for account in accounts:
         for name in ("shipped", "events", "rejects", "pending", "missing"):
             total[name] += getattr(account, name)
-    console().print(
+    say(
         f"{total['shipped']:,} shipped = {total['events']:,} events + {total['rejects']:,} rejects"
         f" + {total['pending']:,} on their way + {total['missing']:,} missing"
     )

@@ -8,9 +8,9 @@ from importlib.metadata import version
 import typer
 
 from luytre.cli import alerts, archive, demo, doctor, ledger, rejects, rules, run, scan
-from luytre.cli.output import error_console
-from luytre.core.errors import LuytreError
-from luytre.core.log import escape_controls
+from luytre.cli.output import complain
+from luytre.core.database import DatabaseError
+from luytre.core.errors import LuytreError, NeighbourError
 
 app = typer.Typer(
     name="luytre",
@@ -19,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command()(run.run)
 app.command()(run.ship)
@@ -47,9 +48,15 @@ def main() -> None:
         app()
     except LuytreError as error:
         for line in str(error).splitlines():
-            error_console().print(escape_controls(line), markup=False, highlight=False)
+            complain(line)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of our output (head, less) has seen enough.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}" if error.filename else error)
+        sys.exit(NeighbourError.exit_code)
+    except DatabaseError as error:
+        complain(f"a database failed: {error}; `luytre doctor` says which")
+        sys.exit(NeighbourError.exit_code)

@@ -7,8 +7,8 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from luytre.cli.output import console, print_json, table, text, time_text
-from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.cli.output import console, counted, print_json, say, table, text, time_text
+from luytre.cli.settings import ConfigOption, JsonOption, read_installation
 from luytre.processor import build
 
 app = typer.Typer(no_args_is_help=True, help="List and replay what could not be read.")
@@ -25,14 +25,14 @@ def list_rejects(
     as_json: JsonOption = False,
 ) -> None:
     """List rejects, newest first, each once, with its reason and its original bytes."""
-    found = build.rejects(read_config(config), reason)
+    found = build.rejects(read_installation(config), reason)
     shown = found.tail(limit).reverse()
     if as_json:
         for row in shown.iter_rows(named=True):
             print_json(row)
         return
     if not found.height:
-        console().print("No rejects.")
+        say("No rejects.")
         return
     rows = [
         (
@@ -45,14 +45,10 @@ def list_rejects(
         for row in shown.iter_rows(named=True)
     ]
     console().print(table("", ["id", "received", "organisation", "reason", "original"], rows))
-    counted = found.group_by("error.message").len().sort("len", descending=True).head(10)
-    console().print(
-        table(
-            "\nBy reason",
-            ["rejects", "reason"],
-            [(f"{n:,}", text(why)) for why, n in counted.rows()],
-        )
-    )
+    reasons = found.group_by("error.message").len().sort("len", "error.message", descending=True)
+    columns = ["rejects", "reason"]
+    counts = [(f"{n:,}", text(why)) for why, n in reasons.head(10).rows()]
+    console().print(table("\nBy reason", columns, counts))
 
 
 @app.command()
@@ -68,9 +64,9 @@ def replay(
     Their ids stay the same, so what is still unreadable is the same reject, and what is readable
     now becomes the event that it would have been.
     """
-    settings = read_config(config)
+    settings = read_installation(config)
     found = build.rejects(settings, reason)
     if ids:
         found = found.filter(pl.any_horizontal(pl.col("event.id").str.starts_with(i) for i in ids))
     build.replay(settings, found)
-    console().print(f"{found.height} rejects sent again")
+    say(f"{counted(found.height, 'reject')} sent again")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luytre.cli.output import console, error_console, level_text, print_json, table, text
-from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.cli.output import complain, console, counted, level_text, print_json, say, table, text
+from luytre.cli.settings import ConfigOption, JsonOption, log_source, read_config
 from luytre.core.alert import LEVELS
 from luytre.core.errors import Refused
 from luytre.processor import content
@@ -37,7 +37,7 @@ def check(
                         "remedy": fault.remedy})  # fmt: skip
     else:
         _print_faults(checked.faults)
-        console().print(f"{len(checked.rules)} rules are good, {len(checked.faults)} faults")
+        say(f"{counted(len(checked.rules), 'good rule')}, {counted(len(checked.faults), 'fault')}")
     if checked.faults:
         raise typer.Exit(1)
 
@@ -63,7 +63,7 @@ def list_rules(
         for rule in ordered
     ]
     console().print(table("", ["level", "title", "log source", "id"], rows))
-    console().print(f"{len(rows)} rules")
+    say(counted(len(rows), "rule"))
 
 
 @app.command("test")
@@ -71,8 +71,8 @@ def run_examples(paths: PathsArgument = None, config: ConfigOption = None) -> No
     """Run the examples beside rules, each must match or not as it says; exit code 1 if not."""
     findings, examples = content.run_examples(read_config(config), paths or [])
     for finding in findings:
-        error_console().print(text(str(finding)))
-    console().print(f"{examples} examples, {len(findings)} wrong")
+        complain(finding)
+    say(f"{counted(examples, 'example')}, {len(findings)} wrong")
     if findings:
         raise typer.Exit(1)
 
@@ -87,7 +87,7 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Say which parts of a rule hold for an event, which do not, and on which value."""
-    explained = content.explain_event(read_config(config), rule, event, hint)
+    explained = content.explain_event(read_config(config), rule, event, log_source(hint))
     explanation = explained.explanation
     if as_json:
         print_json(explanation)
@@ -95,7 +95,7 @@ def explain(
     out = console()
     verdict = "matches" if explanation.holds else "does not match"
     style = "bold green" if explanation.holds else "bold"
-    out.print(text(f"{explained.rule.card.title}: {verdict}", style))
+    say(f"{explained.rule.card.title}: {verdict}", style)
     rows = [
         (
             text("yes" if step.held else "no", "red" if step.held == step.negated else "green"),
@@ -110,7 +110,7 @@ def explain(
     ]
     columns = ["held", "wanted", "selection", "field", "", "pattern", "value"]
     out.print(table("", columns, rows))
-    out.print(text(f"condition: {explained.rule.document.data['detection']['condition']}"))
+    say(f"condition: {explained.rule.document.data['detection']['condition']}")
 
 
 @app.command()
@@ -123,12 +123,12 @@ def install(
         raise Refused(f"{source} does not exist")
     installed = content.install_rules(read_config(config), source)
     _print_faults(installed.faults)
-    summary = f"{installed.rules} rules in {installed.path}, {len(installed.faults)} refused"
-    console().print(text(summary))
+    rules = counted(installed.rules, "rule")
+    say(f"{rules} installed in {installed.path}, {len(installed.faults)} refused")
     if installed.faults:
         raise typer.Exit(5)
 
 
 def _print_faults(faults: Sequence[Fault]) -> None:
     for fault in faults:
-        error_console().print(text(str(fault)))
+        complain(fault)

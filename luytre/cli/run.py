@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from luytre.cli.output import console
+from luytre.cli.output import counted, say
 from luytre.cli.settings import ConfigOption, read_config
 from luytre.core.clock import SystemClock
 from luytre.processor import build
@@ -33,10 +33,10 @@ def run(
     settings = read_config(config)
     commands = build.commands(config, workers or settings.workers)
     for line in build.check(settings):
-        console().print(line, markup=False)
+        say(line)
     if check:
         for name, command in commands.items():
-            console().print(f"{name}: luytre {' '.join(command)}", markup=False)
+            say(f"{name}: luytre {' '.join(command)}")
         return
     Supervisor(commands, SystemClock()).run(Stopped())
 
@@ -52,7 +52,7 @@ def ship(
     """Follow files and listen, and put what arrives durably into the log."""
     settings = read_config(config)
     if once:
-        console().print(f"{build.ship_once(settings)} events sent", markup=False)
+        say(f"{counted(build.ship_once(settings), 'event')} sent")
         return
     build.ship(settings, Stopped(with_parent=with_parent))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -11,14 +12,25 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ingest.shippers.files import discover, read_file, read_stream
-from luytre.cli.output import console, error_console, level_text, table, text, time_text
-from luytre.cli.settings import ConfigOption, JsonOption, read_config
-from luytre.core.alert import LEVELS, Alert, encode_alert
+from luytre.cli.output import (
+    complain,
+    console,
+    counted,
+    error_console,
+    level_text,
+    print_json,
+    say,
+    table,
+    text,
+    time_text,
+)
+from luytre.cli.settings import ConfigOption, JsonOption, log_source, read_config
+from luytre.core.alert import LEVELS, Alert
 from luytre.core.clock import SystemClock
 from luytre.core.errors import Refused
 from luytre.processor import build
 from luytre.processor.content import content
-from luytre.processor.scan import Scanned, Scanner
+from luytre.processor.scan import Scanned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,6 +41,7 @@ if TYPE_CHECKING:
     from luytre.core.message import Message
 
 SHOWN_MAX = 50
+REASON_CHARS = 200
 INCOMPLETE = 5
 
 
@@ -58,27 +71,30 @@ def scan(  # noqa: PLR0913 - one option each
     as_json: JsonOption = False,
 ) -> None:
     """Run Sigma rules over files once. Exit code 5: some input was rejected or a rule refused."""
+    least = _rank(level)
+    log_source(hint)
     settings = read_config(config)
     loaded = content(settings, extra=rules or [], builtin=builtin)
     scanner = build.scanner(settings, loaded, SystemClock())
     shown: list[Alert] = []
-    rejected = rejects.open("wb") if rejects else None
-    with _progress(quiet=as_json) as progress:
+    with ExitStack() as opened:
+        rejected = opened.enter_context(rejects.open("wb")) if rejects else None
+        progress = opened.enter_context(_progress(quiet=as_json))
         for found in scanner.run(_messages(paths, settings, hint, progress)):
-            alerts = [a for a in found.alerts if LEVELS.index(a.rule.level) >= _rank(level)]
-            if as_json:
-                sys.stdout.buffer.writelines(encode_alert(alert) + b"\n" for alert in alerts)
+            alerts = [a for a in found.alerts if LEVELS.index(a.rule.level) >= least]
+            for alert in alerts if as_json else ():
+                print_json(alert)
             shown.extend(alerts)
             shown.sort(key=lambda a: -LEVELS.index(a.rule.level))
             del shown[limit:]
             if rejected is not None:
                 _write_rejects(rejected, found.rejects)
-    if rejected:
-        rejected.close()
     if not as_json:
-        _summarise(shown, scanner)
+        _show(shown, scanner.scanned)
+    for line in _account(scanner.scanned):
+        (complain if as_json else say)(line)
     for fault in loaded.faults:
-        error_console().print(text(f"rule refused: {fault}"))
+        complain(f"rule refused: {fault}")
     if scanner.scanned.rejects or loaded.faults:
         raise typer.Exit(INCOMPLETE)
 
@@ -91,7 +107,7 @@ def _write_rejects(target: BinaryIO, frames: Sequence[pl.DataFrame]) -> None:
 def _rank(level: str) -> int:
     if level not in LEVELS:
         raise Refused(f"{level} is not a level; levels are {', '.join(LEVELS)}")
-    return [*LEVELS].index(level)
+    return [*LEVELS].index(level)  # tuple.index is typed for levels only
 
 
 def _messages(
@@ -137,8 +153,7 @@ def _progress(*, quiet: bool) -> Progress:
     )
 
 
-def _summarise(shown: Sequence[Alert], scanner: Scanner) -> None:
-    scanned: Scanned = scanner.scanned
+def _show(shown: Sequence[Alert], scanned: Scanned) -> None:
     out = console()
     if shown:
         rows = [
@@ -156,9 +171,14 @@ def _summarise(shown: Sequence[Alert], scanner: Scanner) -> None:
     if scanned.alerts > len(shown):
         counts = [(level_text(lvl), text(title), text(n)) for (title, lvl), n in counted]
         out.print(table("", ["level", "rule", "alerts"], counts))
-    out.print(f"{scanned.events:,} events, {scanned.alerts:,} alerts, {scanned.rejects:,} rejects")
-    for reason, count in scanned.reasons.most_common(10):
-        out.print(text(f"  {count:,} x {reason}"[:200]))
+
+
+def _account(scanned: Scanned) -> list[str]:
+    kinds = (("event", scanned.events), ("alert", scanned.alerts), ("reject", scanned.rejects))
+    return [
+        ", ".join(counted(count, kind) for kind, count in kinds),
+        *(f"  {n:,} x {why}"[:REASON_CHARS] for why, n in scanned.reasons.most_common(10)),
+    ]
 
 
 def _why(alert: Alert) -> str:

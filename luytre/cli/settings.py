@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ingest.logsources import HINTS
 from luytre.core.config import Config, load_config
 from luytre.core.errors import Refused
 from luytre.core.log import configure_logs
+from luytre.core.organization import Scope
+from luytre.processor.places import Places
 
 DEFAULT_CONFIG = Path("luytre.yaml")
 
@@ -34,6 +38,39 @@ def read_config(path: Path | None) -> Config:
     elif path is not None and not path.exists():
         raise Refused(f"{path} does not exist")
     else:
-        config = load_config(path or DEFAULT_CONFIG)
+        config = load_config(path or DEFAULT_CONFIG, HINTS)
     configure_logs(level=config.logs.level)
     return config
+
+
+def read_installation(path: Path | None) -> Config:
+    """Return the configuration of a pipeline that has run here, for commands that only look.
+
+    Raises:
+        Refused: nothing has run: most likely the wrong folder, and empty answers would mislead.
+        ConfigurationError: with all its faults.
+    """
+    config = read_config(path)
+    if not Places(config.data_dir).log.exists():
+        raise Refused(
+            f"nothing has run in {config.data_dir}: start `luytre run`,"
+            " or name its configuration with --config"
+        )
+    return config
+
+
+def log_source(name: str) -> str:
+    """Return a log source's name if there is such a one; raises ``Refused``."""
+    if name not in HINTS:
+        raise Refused(f"no log source is named {name}; known are {', '.join(HINTS)}")
+    return name
+
+
+def scope(organizations: list[str] | None) -> Scope:
+    """Return what a command may see: the named organisations, or all."""
+    return Scope.only(*organizations) if organizations else Scope.everything()
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    """Return a time that was given without a zone as UTC."""
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

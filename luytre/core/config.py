@@ -9,13 +9,20 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from luytre.core.errors import ConfigurationError, Fault
 from luytre.core.yamlfile import Document, Place, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 MIB = 2**20
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -33,6 +40,16 @@ def _host_port(value: str) -> str:
     return value
 
 
+def _known_source(value: str, info: ValidationInfo) -> str:
+    """Refuse names that no decoder has; which those are is the caller's to say."""
+    known: Collection[str] = info.context or ()
+    if known and value not in known:
+        near = difflib.get_close_matches(value, known, 1)
+        remedy = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
+        raise ValueError(f'no log source is named "{value}"; {remedy}')
+    return value
+
+
 class FileInput(_Section):
     """Files to follow."""
 
@@ -46,6 +63,8 @@ class FileInput(_Section):
     organization: str = Field(
         "", description="Whose events these are; the top-level `organization` if empty."
     )
+
+    _log_source = field_validator("log_source")(_known_source)
 
 
 class SyslogInput(_Section):
@@ -64,6 +83,7 @@ class SyslogInput(_Section):
     )
 
     _listen = field_validator("listen")(_host_port)
+    _log_source = field_validator("log_source")(_known_source)
 
 
 class HttpInput(_Section):
@@ -87,6 +107,7 @@ class HttpInput(_Section):
     )
 
     _listen = field_validator("listen")(_host_port)
+    _log_source = field_validator("log_source")(_known_source)
 
 
 class ShipConfig(_Section):
@@ -242,8 +263,10 @@ class Config(_Section):
     logs: LogsConfig = Field(default_factory=LogsConfig, description="Logs of Luytre itself.")
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path, log_sources: Collection[str] = ()) -> Config:
     """Read the configuration; relative paths in it are relative to its folder.
+
+    ``log_sources`` are the names that an input may give its log source; any name if empty.
 
     Raises:
         ConfigurationError: with every fault of the file.
@@ -261,7 +284,7 @@ def load_config(path: Path) -> Config:
     if faults:
         raise ConfigurationError(faults)
     try:
-        config = Config.model_validate(filled)
+        config = Config.model_validate(filled, context=log_sources)
     except ValidationError as error:
         faults.extend(_faults(document, error))
         raise ConfigurationError(sorted(faults, key=lambda f: f.line)) from None
@@ -295,7 +318,7 @@ def _faults(document: Document, error: ValidationError) -> Iterator[Fault]:
             remedy = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
             yield document.fault(place, f'unknown setting "{name}"', remedy)
         else:
-            yield document.fault(place, f'"{name}": {item["msg"]}')
+            yield document.fault(place, f'"{name}": {item["msg"].removeprefix("Value error, ")}')
 
 
 def _keys(place: Place) -> list[str]:

@@ -1,8 +1,8 @@
 """Every error that leaves a room.
 
     LuytreError
-    ├── ConfigurationError      stops the start, with every fault
     ├── ConfigurationError      stops the start, with all faults of what people wrote
+    ├── NeighbourError          a disk or another program failed for longer than we wait
     │   └── Fenced              another member owns the partition now: drop the batch
     └── Refused                 a command asks for what is not allowed or does not exist
 

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 DETECT_GROUP, INDEX_GROUP = "detect", "index"
 MIB = 2**20
+SHOWN = frozenset({"host.name", "user.name", "source.ip"})
+"""What a scan decodes for its reader besides what rules need; `detect` has all of the archive's."""
+
 
 log = get_logger("build")
 
@@ -118,7 +121,7 @@ def archive(config: Config) -> Archive:
 def scanner(config: Config, rules: Content, clock: Clock) -> Scanner:
     """Return a scanner with the configuration's enrichment; it remembers nothing between runs."""
     enrichment = enrich.build(config.enrich, Places(config.data_dir).enrichment / "scan", clock)
-    intake = Intake(_needed(rules.engine, enrichment, frozenset()))
+    intake = Intake(_needed(rules.engine, enrichment, SHOWN))
     return Scanner(intake, [enrichment], rules.engine, clock)
 
 
@@ -135,13 +138,13 @@ def _needed(
 
 def ship(config: Config, stopped: Callable[[], bool]) -> None:
     """Run the shipper until stopped."""
-    with _alone(config, "shipper"), _metrics(config, 1):
+    with alone(config, "shipper", SystemClock()), _metrics(config, 1):
         _shipper(config).run(stopped)
 
 
 def ship_once(config: Config) -> int:
     """Send everything that is there now; return how many events that were."""
-    with _alone(config, "shipper"):
+    with alone(config, "shipper", SystemClock()):
         return _shipper(config).pass_once()
 
 
@@ -246,13 +249,29 @@ def check(config: Config) -> list[str]:
     ]
 
 
+def is_taken(config: Config, role: str) -> bool:
+    """Tell whether a process holds the machine's only place for ``role`` now."""
+    path = config.data_dir / f"{role}.lock"
+    if not path.exists():
+        return False
+    with path.open("rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 @contextmanager
-def _alone(config: Config, role: str) -> Iterator[None]:
-    """Hold the machine's only place for ``role``; the kernel lets go when the process ends."""
+def alone(config: Config, role: str, clock: Clock) -> Iterator[None]:
+    """Hold the machine's only place for ``role``; the kernel lets go when the process ends.
+
+    Raises:
+        NeighbourError: another process kept the place for ten seconds.
+    """
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = config.data_dir / f"{role}.lock"
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    clock = SystemClock()
     for _attempt in range(100):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

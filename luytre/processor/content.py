@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,11 +58,12 @@ def content(
     """Load, plan, and quarantine; ``versions`` are what alerts say they were judged with.
 
     Raises:
-        Refused: no valid rule is left.
+        Refused: a path of ``extra`` does not exist, or no valid rule is left.
     """
+    _exist(extra)
     loaded = load_or_build(
         [*_paths(config), *extra],
-        folder=Places(config.data_dir).plans,
+        folder=_plans(config),
         builtin=builtin and config.rules.builtin,
         disabled=config.rules.disabled,
         levels=config.rules.levels,
@@ -75,9 +77,7 @@ def content(
 
 def check(config: Config, given: Sequence[Path]) -> RuleSet:
     """Return the rules and every fault of the given paths, or of all that is configured."""
-    missing = [path for path in given if not path.exists()]
-    if missing:
-        raise Refused(f"{missing[0]} does not exist")
+    _exist(given)
     if given:
         loaded = load_rules(given, builtin=False)
     else:
@@ -157,6 +157,20 @@ def _find(config: Config, wanted: str) -> LoadedRule:
 def _decoded(intake: Intake, messages: Sequence[Message]) -> list[Batch]:
     now = SystemClock().now()
     return intake([Record("once", 0, n, now, message) for n, message in enumerate(messages)])
+
+
+def _exist(paths: Sequence[Path]) -> None:
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise Refused("\n".join(f"{path} does not exist" for path in missing))
+
+
+def _plans(config: Config) -> Path:
+    # Whoever scans logs where nothing runs finds no new folder beside them.
+    if config.data_dir.exists():
+        return Places(config.data_dir).plans
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "luytre" / "plans"
 
 
 def _paths(config: Config) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import enrich
 from luytre.core.clock import SystemClock
-from luytre.core.database import open_database
+from luytre.core.database import DatabaseError, open_database
 from luytre.core.errors import LuytreError
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC
 from luytre.processor import build
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 State = Literal["good", "warning", "bad"]
 FREE_WARNING, FREE_BAD = 0.15, 0.05
+LAG_WARNING = 1_000
+"""Messages, each up to ``ship.message_events_max`` events."""
+
 BUILT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -42,18 +45,17 @@ def examine(config: Config) -> list[Finding]:
     questions: list[Callable[[Config], Iterator[Finding]]] = [
         _disk,
         _clock,
-        _databases,
+        _running,
         _rules,
         _tables,
-        _archive,
-        _ledger,
-        _lag,
     ]
+    if Places(config.data_dir).log.exists():
+        questions += [_databases, _archive, _ledger, _lag]
     findings: list[Finding] = []
     for question in questions:
         try:
             findings.extend(question(config))
-        except (LuytreError, OSError) as error:
+        except (LuytreError, OSError, DatabaseError) as error:
             findings.append(Finding(question.__name__.strip("_"), "bad", str(error)))
     return findings
 
@@ -77,6 +79,15 @@ def _clock(_config: Config) -> Iterator[Finding]:
     yield Finding("clock", "good" if good else "bad", detail, remedy)
 
 
+def _running(config: Config) -> Iterator[Finding]:
+    if build.is_taken(config, "shipper"):
+        yield Finding("pipeline", "good", "the shipper runs")
+        return
+    ran = Places(config.data_dir).log.exists()
+    detail = "no shipper runs here" if ran else f"nothing has run in {config.data_dir} yet"
+    yield Finding("pipeline", "warning", detail, "start `luytre run`, or name its --config")
+
+
 def _databases(config: Config) -> Iterator[Finding]:
     places = Places(config.data_dir)
     files = [places.ledger, places.alerts, *sorted(places.log.glob("*.sqlite"))]
@@ -86,9 +97,12 @@ def _databases(config: Config) -> Iterator[Finding]:
 
 
 def _check_database(path: Path) -> Finding:
-    connection = open_database(path, read_only=True)
-    answer = str(connection.pragma("quick_check"))
-    connection.close()
+    try:
+        connection = open_database(path, read_only=True)
+        answer = str(connection.pragma("quick_check"))
+        connection.close()
+    except (LuytreError, DatabaseError) as error:
+        answer = str(error)
     if answer == "ok":
         return Finding("database", "good", str(path))
     return Finding("database", "bad", f"{path}: {answer[:200]}", "restore it from a backup")
@@ -128,6 +142,9 @@ def _ledger(config: Config) -> Iterator[Finding]:
 
 def _lag(config: Config) -> Iterator[Finding]:
     for group, topic in ((build.DETECT_GROUP, EVENTS_TOPIC), (build.INDEX_GROUP, ALERTS_TOPIC)):
-        yield Finding(
-            "lag", "good", f"{group}: {build.lag(config, group, topic)} messages not committed"
-        )
+        waiting = build.lag(config, group, topic)
+        detail = f"{group}: {waiting:,} messages not committed"
+        if waiting > LAG_WARNING:
+            yield Finding("lag", "warning", detail, "see whether it runs, or give more --workers")
+        else:
+            yield Finding("lag", "good", detail)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The folders and files of one installation. Nothing outside ``root`` is ever written."""
+    """The folders and files of one installation. Nothing but a cache lies elsewhere."""
 
     root: Path
 

@@ -43,14 +43,24 @@ class Child:
 
 
 class Supervisor:
-    """Keeps children running until it is stopped, then lets them drain for ``DRAIN_S``."""
+    """Keeps children running until it is stopped, then lets them drain for ``drain_s``.
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], clock: Clock) -> None:
+    A child is ``program`` with the arguments of one of ``commands``.
+    """
+
+    def __init__(
+        self,
+        commands: Mapping[str, Sequence[str]],
+        clock: Clock,
+        *,
+        program: Sequence[str] = (sys.executable, "-m", "luytre"),
+        drain_s: float = DRAIN_S,
+    ) -> None:
         self.children = [Child(name, command) for name, command in commands.items()]
-        self._clock = clock
+        self._clock, self._program, self._drain_s = clock, program, drain_s
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Start everything, restart what dies, stop everything. Configuration errors end it."""
+        """Start everything, restart what dies, and in the end stop everything."""
         try:
             while not stopped():
                 for child in self.children:
@@ -78,7 +88,7 @@ class Supervisor:
 
     def _start(self, child: Child, now_s: float) -> None:
         child.process = subprocess.Popen(  # noqa: S603 - our own program and arguments
-            [sys.executable, "-m", "luytre", *child.command],
+            [*self._program, *child.command],
             stdin=subprocess.PIPE,
         )
         child.started_s = now_s
@@ -88,7 +98,7 @@ class Supervisor:
         running = [child.process for child in self.children if child.process is not None]
         for process in running:
             process.terminate()
-        deadline_s = self._clock.monotonic_s() + DRAIN_S
+        deadline_s = self._clock.monotonic_s() + self._drain_s
         for process in running:
             try:
                 process.wait(max(0.1, deadline_s - self._clock.monotonic_s()))

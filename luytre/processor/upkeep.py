@@ -10,6 +10,9 @@ from luytre.core.log import get_logger
 if TYPE_CHECKING:
     from luytre.core.clock import Clock
 
+FIRST_SHARE = 0.1
+"""Of a task's period passes before its first turn: an office's machine is on for hours only."""
+
 Task = tuple[str, float, Callable[[], object]]
 """A name, how often in seconds, and what to do."""
 
@@ -21,7 +24,8 @@ class Upkeep:
 
     def __init__(self, tasks: Sequence[Task], clock: Clock) -> None:
         self._tasks, self._clock = tasks, clock
-        self._due_s = {name: clock.monotonic_s() + every_s for name, every_s, _ in tasks}
+        start_s = clock.monotonic_s()
+        self._due_s = {name: start_s + every_s * FIRST_SHARE for name, every_s, _ in tasks}
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Run until stopped."""
