@@ -29,6 +29,7 @@ CHUNK_MAGIC = b"ElfChnk\0"
 HEADER_BYTES = 4096
 CHUNK_BYTES = 65536
 CHUNK_HEADER_BYTES = 512
+CHAINS_FROM = 128
 RECORD_MAGIC = b"\x2a\x2a\0\0"
 _RECORDS_PER_CHUNK_MAX = CHUNK_BYTES // 28
 _ID_MAX = 2**63 - 1
@@ -181,7 +182,7 @@ def _read(stream: BinaryIO, chunk: Chunk) -> Iterator[EvtxRecord]:
 def _parse(data: bytes) -> Iterator[tuple[int, str] | str]:
     """Yield (record id, JSON) of a chunk's records, and the parser's reason where it fails."""
     try:
-        cursor = PyEvtxParser(io.BytesIO(_HEADER + data.ljust(CHUNK_BYTES, b"\0")), 1)
+        cursor = PyEvtxParser(io.BytesIO(_HEADER + _without_cycles(data)), 1)
         found = cursor.records_json()
     except BaseException as error:  # noqa: BLE001 - _reason raises what is no damage
         yield _reason(error)
@@ -196,6 +197,25 @@ def _parse(data: bytes) -> Iterator[tuple[int, str] | str]:
         else:
             assert record is not None
             yield record["event_record_id"], record["data"].replace("\n", " ")
+
+
+def _without_cycles(data: bytes) -> bytes:
+    """Return a whole chunk whose chains of strings and templates end.
+
+    The chunk's header has 64 heads of string chains and 32 of template chains; each element starts
+    with the offset of the next. The parser follows a damaged one that bites its tail for ever.
+    """
+    chunk = bytearray(data.ljust(CHUNK_BYTES, b"\0"))
+    for head in range(CHAINS_FROM, CHUNK_HEADER_BYTES, 4):
+        at, passed = head, {head}
+        while (following := int.from_bytes(chunk[at : at + 4], "little")) < CHUNK_BYTES - 4:
+            if following in passed:
+                chunk[at : at + 4] = bytes(4)
+            if not following or following in passed:
+                break
+            passed.add(following)
+            at = following
+    return bytes(chunk)
 
 
 def _reason(error: BaseException) -> str:

@@ -77,6 +77,19 @@ def test_damage_is_a_reject_and_reading_goes_on(sample: bytes, seed: int) -> Non
     assert len({record.position for record in found}) == len(found)
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("head", range(evtx.CHAINS_FROM, evtx.CHUNK_HEADER_BYTES, 4))
+def test_a_chain_that_bites_its_tail_ends(sample: bytes, head: int) -> None:
+    data = bytearray(sample[: GRID[1]])
+    at = evtx.HEADER_BYTES + head
+    first = int.from_bytes(data[at : at + 4], "little") or head
+    data[at : at + 4] = first.to_bytes(4, "little")
+    element = evtx.HEADER_BYTES + first
+    data[element : element + 4] = first.to_bytes(4, "little")
+
+    assert records(bytes(data))
+
+
 @pytest.mark.parametrize(
     ("damage", "kept"),
     [
