@@ -14,7 +14,6 @@ os.environ["POLARS_MAX_THREADS"] = "1"  # before Polars starts its threads: figu
 import platform
 import resource
 import sys
-import tarfile
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -23,23 +22,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-import zstandard
-from ingest.intake import Intake
 
 from detections.load import load_rules
 from detections.match import Engine
 from detections.plan import build_plan
+from ingest.intake import Intake
 from ingest.shippers.files import read_file
 from luytre.core.clock import SystemClock
 from luytre.core.config import ShipConfig
 from luytre.core.message import Record
 from luytre.simulator import simulate
+from tests.archives import packed, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).parent.parent
-DATA = Path(os.environ.get("LUYTRE_DATA", ROOT.parent / "shared" / "data"))
 PAGE = ROOT / "docs" / "performance.md"
 START, END = "<!-- bench: start -->", "<!-- bench: end -->"
 MAIN_FOLDERS = ("rules", "rules-emerging-threats", "rules-threat-hunting")
@@ -70,27 +68,12 @@ class Timing:
         return self.decode_s + self.match_s + self.alerts_s
 
 
-def unpacked(archive: str, folder: Path) -> Path | None:
-    """Return where an archive of real logs lies unpacked; None without it."""
-    packed = DATA / f"{archive}.tar.zst"
-    if not packed.exists():
-        return None
-    target = folder / archive
-    with (
-        packed.open("rb") as stream,
-        zstandard.ZstdDecompressor().stream_reader(stream) as plain,
-        tarfile.open(fileobj=plain, mode="r|") as tar,
-    ):
-        tar.extractall(target, filter="data")
-    return target
-
-
 def corpora(folder: Path) -> dict[str, Path]:
     """Return one NDJSON file of Windows events for each corpus."""
     found = {}
     for archive in ("evtx-attack.jsonl", "evtx-hosts.jsonl"):
-        root = unpacked(archive, folder)
-        if root is not None:
+        if packed(archive).exists():
+            root = unpack(archive, folder / archive)
             found[archive.removesuffix(".jsonl")] = _joined(root, folder / f"{archive}.all")
     simulate(folder / "simulated", seed=1, start=datetime(2026, 11, 23, 2, tzinfo=UTC))
     windows = [p for p in (folder / "simulated").rglob("*") if _holds_windows(p)]
@@ -176,8 +159,10 @@ def _measure_one(
 
 def rows(folder: Path) -> Iterator[str]:
     """Yield the lines of the table."""
-    root = unpacked("sigma-rules", folder)
-    folders = [p for name in MAIN_FOLDERS for p in root.rglob(name) if p.is_dir()] if root else []
+    folders: list[Path] = []
+    if packed("sigma-rules").exists():
+        root = unpack("sigma-rules", folder / "sigma-rules")
+        folders = [p for name in MAIN_FOLDERS for p in root.rglob(name) if p.is_dir()]
     started = time.process_time()
     loaded = load_rules(folders, builtin=not folders)
     plan, _ = build_plan(loaded.rules)

@@ -5,9 +5,7 @@ will, or delete the folder to start anew.
 """
 
 import json
-import os
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,33 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import zstandard
-
+from tests.archives import unpack
 from tests.proofs import kill, mutate, sigma
 
 ROOT = Path(__file__).parent.parent.parent
 PIECES = ROOT / ".proofs"
 PAGE = ROOT / "docs" / "evidence" / "spine.md"
-DATA = Path(os.environ.get("LUYTRE_DATA", ROOT.parent / "shared" / "data"))
 KILL_PIECES, KILLS_EACH = 10, 20
 MUTATE_PIECES, MUTATED_EACH = 20, 50_000
-
-
-def data(folder: Path) -> Callable[[str], Path]:
-    """Return a function that unpacks an archive of real logs below ``folder`` once."""
-
-    def get(archive: str) -> Path:
-        target = folder / archive
-        if not target.exists():
-            with (
-                (DATA / f"{archive}.tar.zst").open("rb") as stream,
-                zstandard.ZstdDecompressor().stream_reader(stream) as plain,
-                tarfile.open(fileobj=plain, mode="r|") as tar,
-            ):
-                tar.extractall(target, filter="data")
-        return target
-
-    return get
 
 
 def piece(name: str, work: Callable[[], Any]) -> dict[str, Any]:
@@ -61,7 +40,10 @@ def main() -> int:
     """Run every piece, write the page, and fail if any proof failed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        get = data(folder)
+
+        def get(archive: str) -> Path:
+            return unpack(archive, folder / archive)
+
         mutations = _mutations(get)
         hits = piece("sigma-compare", lambda: _compare(get))
         regression = piece("sigma-regression", lambda: _regression(get))
