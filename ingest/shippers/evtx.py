@@ -154,7 +154,8 @@ def _again(record: EvtxRecord, times: int) -> EvtxRecord:
 def _nothing(stream: BinaryIO) -> Iterator[EvtxRecord]:
     stream.seek(0)
     head = stream.read(CHUNK_BYTES)
-    if head[:8] != FILE_MAGIC or head[HEADER_BYTES:].strip(b"\0"):
+    whole = head[:8] == FILE_MAGIC and len(head) >= HEADER_BYTES
+    if not whole or head[HEADER_BYTES:].strip(b"\0"):
         yield EvtxRecord(0, "chunk0", head, "EVTX file without a chunk that can be read")
 
 
