@@ -244,7 +244,8 @@ def check(config: Config) -> list[str]:
         f"data in {config.data_dir}",
         f"{rules.rules} rules run, {len(rules.faults)} quarantined",
         *(f"  quarantined: {fault}" for fault in rules.faults),
-        f"{sum(len(i.paths) for i in config.ship.files)} file patterns, {len(listeners)} listeners",
+        *(f"files {path} ({i.log_source})" for i in config.ship.files for path in i.paths),
+        *(f"listens on {listener}" for listener in listeners),
         *(f"  {note}" for note in enrichment.notes),
     ]
 
