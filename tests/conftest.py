@@ -5,8 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.archives import packed, unpack
+
+# In a fresh checkout the first test that draws text builds Hypothesis's tables of Unicode, for
+# seconds. The profile stands on the one Hypothesis chose, which in CI has fixed seeds.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
