@@ -49,7 +49,7 @@ def install(source: Path, target: Path, *, clock: Clock) -> Installed:
     folder = target / f"{name}@{secrets.token_hex(8)}"
     try:
         unpacked = unpack(source, folder)
-        kept = _keep_good(source, load_rules([folder], builtin=False), folder)
+        kept = _keep_good(source, load_rules([folder], builtin=False))
         faults = tuple(_as_in_source(fault, folder, source, unpacked) for fault in kept.faults)
         write_manifest(folder, _manifest(name, source, clock, unpacked, kept, faults))
         _activate(target, name, folder)
@@ -78,7 +78,7 @@ def _name(source: Path) -> str:
     return name
 
 
-def _keep_good(source: Path, loaded: RuleSet, folder: Path) -> RuleSet:
+def _keep_good(source: Path, loaded: RuleSet) -> RuleSet:
     """Delete the files that hold a fault; a good rule in such a file is left out with it."""
     bad = {fault.path for fault in loaded.faults}
     rules = tuple(rule for rule in loaded.rules if rule.path not in bad)
@@ -91,7 +91,7 @@ def _keep_good(source: Path, loaded: RuleSet, folder: Path) -> RuleSet:
         if rule.path in bad
     ]
     for path in bad:
-        (folder / path).unlink()
+        path.unlink()
     return RuleSet(rules, (*loaded.faults, *others), loaded.digest)
 
 
