@@ -50,10 +50,6 @@ def main() -> None:
         for line in str(error).splitlines():
             complain(line)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output (head, less) has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
     except OSError as error:
         complain(f"{error.filename}: {error.strerror}" if error.filename else error)
         sys.exit(NeighbourError.exit_code)

@@ -9,6 +9,7 @@ import typer
 
 from luytre.cli.output import console, counted, print_json, say, table, text, time_text
 from luytre.cli.settings import ConfigOption, JsonOption, read_installation
+from luytre.core.errors import Refused
 from luytre.processor import build
 
 app = typer.Typer(no_args_is_help=True, help="List and replay what could not be read.")
@@ -68,5 +69,7 @@ def replay(
     found = build.rejects(settings, reason)
     if ids:
         found = found.filter(pl.any_horizontal(pl.col("event.id").str.starts_with(i) for i in ids))
+    if ids and not found.height:
+        raise Refused(f"no reject's id begins with {' or '.join(ids)}")
     build.replay(settings, found)
     say(f"{counted(found.height, 'reject')} sent again")

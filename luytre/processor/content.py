@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detections.evidence import check_evidence, load_examples
+from detections.evidence import Finding, check_evidence, load_examples
 from detections.explain import Explanation, explain
 from detections.install import Installed, install, installed_paths
 from detections.load import LoadedRule, RuleSet, load_rules
@@ -25,7 +25,7 @@ from luytre.processor.places import Places
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from detections.evidence import Example, Finding
+    from detections.evidence import Example
     from luytre.core.batch import Batch, Needed, Stage
     from luytre.core.config import Config
     from luytre.core.message import Message
@@ -95,12 +95,14 @@ def run_examples(
     config: Config, given: Sequence[Path], stages: Sequence[Stage] = ()
 ) -> tuple[list[Finding], int]:
     """Run every rule's examples through the decoders; return what is wrong, and how many ran."""
-    rules = check(config, given).rules
+    checked = check(config, given)
+    rules = checked.rules
     plan, _ = build_plan(rules)
     engine = Engine(plan, SystemClock())
     decode = example_decoder(engine.needed, stages)
     count = sum(len(load_examples(rule)[0]) for rule in rules)
-    return list(check_evidence(rules, decode, engine)), count
+    unread = [Finding(fault.path, fault.line, "", fault.problem) for fault in checked.faults]
+    return [*unread, *check_evidence(rules, decode, engine)], count
 
 
 def example_decoder(
@@ -147,8 +149,11 @@ def explain_event(config: Config, wanted: str, event: Path, hint: str) -> Explai
 
 def _find(config: Config, wanted: str) -> LoadedRule:
     path = Path(wanted)
-    rules = check(config, [path] if path.exists() else []).rules
-    found = [rule for rule in rules if path.exists() or rule.card.id.startswith(wanted)]
+    is_file = path.is_file()
+    checked = check(config, [path] if is_file else [])
+    if is_file and checked.faults:
+        raise Refused("\n".join(map(str, checked.faults)))
+    found = [rule for rule in checked.rules if is_file or rule.card.id.startswith(wanted)]
     if len(found) != 1:
         raise Refused(f"{len(found)} rules are named {wanted}: give a whole id or a rule's file")
     return found[0]

@@ -1,0 +1,33 @@
+"""`luytre demo` finds the five attacks, twice, and harms no folder of others."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import LUYTRE, Call
+
+pytestmark = pytest.mark.xdist_group("demo")
+
+
+def test_a_folder_of_others_is_refused_and_left_alone(luytre: Call, tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "mine.txt").write_text("mine")
+
+    ran = luytre("demo")
+
+    assert ran.code == 4
+    assert "not empty and not from an earlier demo" in ran.err
+    assert [path.name for path in (tmp_path / "demo").iterdir()] == ["mine.txt"]
+
+
+def test_it_finds_the_attacks_and_can_be_repeated(tmp_path: Path) -> None:
+    for seed in ("1", "2"):
+        ran = subprocess.run(
+            [*LUYTRE, "demo", "--seed", seed], cwd=tmp_path, capture_output=True, check=False
+        )
+
+        assert ran.returncode == 0, ran.stderr.decode()
+        out = ran.stdout.decode()
+        assert out.count("\nfound ") == 5
+        assert "False alarms above medium: 0" in out
