@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import re2
 
 from detections.regex import compile_regex
+from detections.times import PARTS, moment
 from detections.tree import ANY, Operation, unescaped
 from luytre.core.cells import MARK, NULL, fold, texts
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from detections.tree import Atom
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -26,7 +29,7 @@ class Reading:
     Not with ``cached_property``: its lock costs more than folding (Python 3.11).
     """
 
-    __slots__ = ("_addresses", "_folded", "_joined", "_numbers", "cell", "texts")
+    __slots__ = ("_addresses", "_folded", "_joined", "_moments", "_numbers", "cell", "texts")
 
     def __init__(self, cell: str | None, seen: tuple[str, ...] | None = None) -> None:
         self.cell = cell
@@ -35,6 +38,7 @@ class Reading:
         self._joined: str | None = None
         self._numbers: tuple[float, ...] | None = None
         self._addresses: tuple[Address, ...] | None = None
+        self._moments: tuple[datetime, ...] | None = None
 
     @property
     def folded(self) -> tuple[str, ...]:
@@ -63,6 +67,13 @@ class Reading:
         if self._addresses is None:
             self._addresses = tuple(a for a in map(address, self.texts) if a is not None)
         return self._addresses
+
+    @property
+    def moments(self) -> tuple[datetime, ...]:
+        """The texts that are times."""
+        if self._moments is None:
+            self._moments = tuple(m for m in map(moment, self.texts) if m is not None)
+        return self._moments
 
 
 Test = Callable[[Reading], bool]
@@ -189,6 +200,12 @@ def _number(atom: Atom) -> Test:
     return lambda reading: wanted in reading.numbers
 
 
+def _time(atom: Atom) -> Test:
+    part_name, comparison = atom.flags.split()
+    part, meets, wanted = PARTS[part_name], _COMPARE[comparison], int(atom.pattern)
+    return lambda reading: any(meets(part(found), wanted) for found in reading.moments)
+
+
 def _compared(meets: Callable[[float, float], bool]) -> Callable[[Atom], Test]:
     def make(atom: Atom) -> Test:
         wanted = _wanted(atom)
@@ -203,6 +220,13 @@ def _wanted(atom: Atom) -> float:
     return wanted
 
 
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "equals": operator.eq,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
 _MAKERS: dict[Operation, Callable[[Atom], Test]] = {
     "equals": _equals,
     "startswith": _startswith,
@@ -215,6 +239,7 @@ _MAKERS: dict[Operation, Callable[[Atom], Test]] = {
     "gte": _compared(operator.ge),
     "lt": _compared(operator.lt),
     "lte": _compared(operator.le),
+    "time": _time,
     "boolean": _equals,
     "null": _null,
     "exists": _exists,

@@ -6,7 +6,17 @@ import difflib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sigma.conditions import ConditionIdentifier, ConditionItem, ConditionSelector, SigmaCondition
+from pyparsing import Keyword, Word, alphanums, infix_notation, opAssoc
+from sigma import conditions as grammar
+from sigma.conditions import (
+    ConditionAND,
+    ConditionIdentifier,
+    ConditionItem,
+    ConditionNOT,
+    ConditionOR,
+    ConditionSelector,
+    SigmaCondition,
+)
 from sigma.rule.detection import EmptySigmaDetections
 
 if TYPE_CHECKING:
@@ -19,6 +29,30 @@ CONDITION_MAX = 4096
 NESTING_MAX = 60
 STARS_MAX = 3
 """pySigma turns a name's stars into a backtracking regex: each multiplies its time by the name."""
+
+_SIGNS = alphanums + "*_-"
+
+
+def _grammar() -> Any:
+    """Return pySigma's grammar, but with words that end where a name ends.
+
+    Its own reads ``notes`` as ``not es`` and takes no hyphen in patterns.
+    """
+    word = {sign: Keyword(sign, ident_chars=_SIGNS) for sign in ("not", "and", "or", "of")}
+    quantifier = Keyword("1", _SIGNS) | Keyword("any", _SIGNS) | Keyword("all", _SIGNS)
+    selector = quantifier + word["of"] + Word(_SIGNS)
+    selector.set_parse_action(ConditionSelector.from_parsed)
+    return infix_notation(  # type: ignore[no-untyped-call]
+        selector | grammar.identifier,
+        [
+            (word["not"], 1, opAssoc.RIGHT, ConditionNOT.from_parsed),
+            (word["and"], 2, opAssoc.LEFT, ConditionAND.from_parsed),
+            (word["or"], 2, opAssoc.LEFT, ConditionOR.from_parsed),
+        ],
+    )
+
+
+grammar.condition = _grammar()
 
 
 def condition_faults(document: Document) -> Iterator[Fault]:

@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from detections.atoms import Reading, compare, compile_atom
-from detections.scope import KEYWORDS, ORIGINAL
+from detections.program import cells_of
+from detections.scope import KEYWORDS, ORIGINAL, TIME
 from detections.tree import And, Leaf, Node, Not, Or, parse_rule
 from detections.values import reading_of
 from luytre.core.alert import Reason
@@ -79,6 +80,7 @@ class _Event:
     def __init__(self, batch: Batch, row: int) -> None:
         self._part: Part = batch.part
         self._cells = batch.events.row(row, named=True)
+        self._frame, self._row = batch.events, row
         self._readings: dict[str, Reading] = {}
 
     def column(self, field: str | None) -> str:
@@ -95,6 +97,8 @@ class _Event:
             return reading_of(self._cells[ORIGINAL])
         if column in self._part.constants:
             return Reading(self._part.constants[column])
+        if column == TIME:
+            return reading_of(cells_of(self._frame[self._row : self._row + 1], column)[0])
         cell = self._cells.get(column)
         return Reading(cell if isinstance(cell, str) else None)
 

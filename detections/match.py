@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from detections.catalog import Catalog
 from detections.explain import explain_tree, text_of
 from detections.program import Limits, Program
-from detections.scope import KEYWORDS, ORIGINAL, Scopes
+from detections.scope import KEYWORDS, ORIGINAL, TIME, Scopes
 from luytre.core.alert import Alert, alert_id
 from luytre.core.batch import Part
 
@@ -70,9 +70,9 @@ class Engine:
         return hits
 
     def needed(self, part: object) -> frozenset[str]:
-        """Return the columns of a part that its rules read, besides ``event.original``."""
+        """Return the columns of a part that its rules read, besides those of every batch."""
         assert isinstance(part, Part)
-        return frozenset(self._scope(part).columns) - {KEYWORDS}
+        return frozenset(self._scope(part).columns) - {KEYWORDS, TIME}
 
     def _scope(self, part: Part) -> Scope:
         return _recent(self._scopes, part, lambda: self._made.scope(part))

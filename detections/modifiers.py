@@ -1,100 +1,178 @@
 """Sigma's modifiers where pySigma 1.5 lacks them or differs from the specification.
 
-* ``utf16le`` is missing there, ``utf16`` writes its byte order mark in UTF-8, and both refuse or
-  garble what is not ASCII: here every byte of UTF-16 is one character, until base64 packs them.
-* ``base64`` and ``base64offset`` encode the escapes of literal wildcards, and count characters
-  where they must count bytes.
-* ``cased`` is lost on the way to ``fieldref``.
+* ``contains``, ``startswith``, and ``endswith`` take numbers too, as generic modifiers must.
+* ``cased`` outlives every modifier after it, and reaches ``fieldref`` from either side.
+* ``windash`` changes all five dashes into each other, not only the two of ASCII.
+* ``expand`` puts in the values that the configuration gives.
+* The encodings are those of ``detections.encodings``.
 """
 
 from __future__ import annotations
 
-import codecs
-from base64 import b64encode
-from typing import TYPE_CHECKING, ClassVar
+import re
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
-from sigma.exceptions import SigmaValueError
-from sigma.modifiers import SigmaFieldReferenceModifier, SigmaValueModifier, modifier_mapping
-from sigma.types import SigmaCasedString, SigmaExpansion, SigmaFieldReference, SigmaString
+from sigma.exceptions import SigmaTypeError
+from sigma.modifiers import (
+    SigmaContainsModifier,
+    SigmaEndswithModifier,
+    SigmaFieldReferenceModifier,
+    SigmaStartswithModifier,
+    SigmaValueModifier,
+    modifier_mapping,
+    reverse_modifier_mapping,
+)
+from sigma.types import (
+    Placeholder,
+    SigmaCasedString,
+    SigmaExpansion,
+    SigmaFieldReference,
+    SigmaNumber,
+    SigmaRegularExpression,
+    SigmaString,
+    SigmaTimestampPart,
+    SpecialChars,
+    special_char_mapping,
+)
+
+from detections.encodings import Base64, Base64Offset, Utf16, Utf16BigEndian, Utf16Marked, like
+from luytre.core.cells import scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping
+
+DASHES = ("-", "/", "\N{EN DASH}", "\N{EM DASH}", "\N{HORIZONTAL BAR}")
+DASH = re.compile(rf"\B[{''.join(DASHES)}]\b")
+"""A dash that begins a word, as pySigma has it; within a word it is no flag's."""
+_DASH_MARK = "_windash"
+
+PLACEHOLDERS: ContextVar[Mapping[str, tuple[str, ...]]] = ContextVar("placeholders")
+"""The values of placeholders while rules are loaded: pySigma hands modifiers nothing else."""
+
+_Searched = SigmaString | SigmaRegularExpression | SigmaFieldReference | SigmaNumber
 
 
 class CasedFieldReference(SigmaFieldReference):
     """A field reference whose two sides are compared without folding."""
 
 
-class _Utf16(SigmaValueModifier[SigmaString, SigmaString]):
-    codec: ClassVar[str] = "utf-16le"
-    mark: ClassVar[bytes] = b""
-
-    def modify(self, val: SigmaString) -> SigmaString:
-        wide = SigmaString()
-        # Latin-1 is the one encoding in which byte and character are the same number.
-        wide.s = [
-            part.encode(self.codec).decode("latin-1") if isinstance(part, str) else part
-            for part in val.s
-        ]
-        if self.mark:
-            wide.s.insert(0, self.mark.decode("latin-1"))
-        return wide._merge_strs()  # noqa: SLF001 - pySigma joins parts nowhere else
+def _text(value: Any) -> Any:
+    """Return a number as the text that it is; anything else as it is."""
+    if isinstance(value, SigmaTimestampPart):
+        raise SigmaTypeError("a part of a time is no text")
+    return SigmaString(scalar(value.number)) if isinstance(value, SigmaNumber) else value
 
 
-class _Utf16BigEndian(_Utf16):
-    codec = "utf-16be"
+class _Contains(SigmaContainsModifier):
+    def modify(self, val: _Searched) -> Any:
+        return super().modify(_text(val))
 
 
-class _Utf16Marked(_Utf16):
-    mark = codecs.BOM_UTF16_LE
+class _Startswith(SigmaStartswithModifier):
+    def modify(self, val: _Searched) -> Any:
+        return super().modify(_text(val))
 
 
-def _payload(value: SigmaString, applied: Sequence[type[object]]) -> bytes:
-    if not all(isinstance(part, str) for part in value.s):
-        raise SigmaValueError("wildcards and placeholders cannot be encoded in Base64")
-    text = "".join(str(part) for part in value.s)
-    wide = any(issubclass(modifier, _Utf16) for modifier in applied)
-    return text.encode("latin-1" if wide else "utf-8")
+class _Endswith(SigmaEndswithModifier):
+    def modify(self, val: _Searched) -> Any:
+        return super().modify(_text(val))
 
 
-class _Base64(SigmaValueModifier[SigmaString, SigmaString]):
-    def modify(self, val: SigmaString) -> SigmaString:
-        return SigmaString(b64encode(_payload(val, self.applied_modifiers)).decode())
+_POSITIONS = frozenset({_Contains, _Startswith, _Endswith})
 
 
-class _Base64Offset(SigmaValueModifier[SigmaString, SigmaExpansion]):
-    # How many characters at each end depend on the bytes around the value.
-    start: ClassVar[tuple[int, ...]] = (0, 2, 3)
-    end: ClassVar[tuple[int | None, ...]] = (None, -3, -2)
+class Cased(SigmaValueModifier[Any, Any]):
+    """Case counts. Numbers have none and stay numbers."""
 
-    def modify(self, val: SigmaString) -> SigmaExpansion:
-        data = _payload(val, self.applied_modifiers)
-        return SigmaExpansion([SigmaString(self._shifted(data, shift)) for shift in range(3)])
-
-    def _shifted(self, data: bytes, shift: int) -> str:
-        encoded = b64encode(bytes(shift) + data).decode()
-        return encoded[self.start[shift] : self.end[(len(data) + shift) % 3]]
+    def modify(self, val: SigmaString | SigmaFieldReference | SigmaNumber) -> Any:
+        """Return the value, marked."""
+        if isinstance(val, SigmaString):
+            return SigmaCasedString.from_sigma_string(val)
+        if isinstance(val, SigmaFieldReference):
+            return _cased(val)
+        return val
 
 
 class _FieldReference(SigmaFieldReferenceModifier):
     def modify(self, val: SigmaString) -> SigmaFieldReference:
-        reference = super().modify(val)
-        if isinstance(val, SigmaCasedString):
-            return CasedFieldReference(reference.field)
-        return reference
+        applied = {modifier for modifier in self.applied_modifiers if modifier in _POSITIONS}
+        plain = type(val)()
+        plain.s = [part for part in val.s if not (applied and isinstance(part, SpecialChars))]
+        reference = super().modify(plain)
+        reference.starts_with = not applied.isdisjoint((_Contains, _Startswith))
+        reference.ends_with = not applied.isdisjoint((_Contains, _Endswith))
+        return _cased(reference) if isinstance(val, SigmaCasedString) else reference
 
 
-# pySigma looks modifiers up in this one dictionary and has no other way in.
-modifier_mapping.update(
-    {
-        "wide": _Utf16,
-        "utf16le": _Utf16,
-        "utf16be": _Utf16BigEndian,
-        "utf16": _Utf16Marked,
-        "base64": _Base64,
-        "base64offset": _Base64Offset,
-        "fieldref": _FieldReference,
-    }
-)
+def _cased(reference: SigmaFieldReference) -> CasedFieldReference:
+    return CasedFieldReference(reference.field, reference.starts_with, reference.ends_with)
+
+
+class _WindowsDash(SigmaValueModifier[SigmaString, SigmaExpansion]):
+    def modify(self, val: SigmaString) -> SigmaExpansion:
+        marked = val.replace_with_placeholder(DASH, _DASH_MARK)
+        return SigmaExpansion([like(val, each) for each in marked.replace_placeholders(_dashes)])
+
+
+def _dashes(placeholder: Placeholder) -> Iterator[str | Placeholder]:
+    if placeholder.name == _DASH_MARK:
+        yield from DASHES
+    else:
+        yield placeholder
+
+
+class _Expand(SigmaValueModifier[Any, Any]):
+    def modify(self, val: SigmaString | SigmaRegularExpression) -> Any:
+        if isinstance(val, SigmaRegularExpression):
+            return _expanded_regex(val.insert_placeholders())
+        found = [like(val, e) for e in val.insert_placeholders().replace_placeholders(_values)]
+        return found[0] if len(found) == 1 else SigmaExpansion(list(found))
+
+
+def _values(placeholder: Placeholder) -> Iterator[SigmaString | Placeholder]:
+    values = PLACEHOLDERS.get({}).get(placeholder.name)
+    if values is None:
+        yield placeholder  # which is refused later, unless a mapping fills it in
+    else:
+        yield from map(SigmaString, values)
+
+
+def _expanded_regex(value: SigmaRegularExpression) -> SigmaRegularExpression:
+    """Return a regex with what each value of a placeholder means, wildcards and all."""
+    parts: list[str] = []
+    for part in value.regexp.s:
+        match part:
+            case Placeholder():
+                values = PLACEHOLDERS.get({}).get(part.name)
+                if values is None:
+                    return value
+                meant = (str(SigmaString(text).to_regex().regexp) for text in values)
+                parts.append(f"(?:{'|'.join(meant)})")
+            case SpecialChars():
+                parts.append(special_char_mapping[part])
+            case _:
+                parts.append(part)
+    return SigmaRegularExpression("".join(parts), value.flags)
+
+
+_OURS: dict[str, type[SigmaValueModifier[Any, Any]]] = {
+    "contains": _Contains,
+    "startswith": _Startswith,
+    "endswith": _Endswith,
+    "cased": Cased,
+    "fieldref": _FieldReference,
+    "windash": _WindowsDash,
+    "expand": _Expand,
+    "wide": Utf16,
+    "utf16le": Utf16,
+    "utf16be": Utf16BigEndian,
+    "utf16": Utf16Marked,
+    "base64": Base64,
+    "base64offset": Base64Offset,
+}
+# pySigma looks modifiers up in these dictionaries and has no other way in.
+modifier_mapping.update(_OURS)
+reverse_modifier_mapping.update({made.__name__: name for name, made in _OURS.items()})
 MODIFIERS: frozenset[str] = frozenset(modifier_mapping)
 """The names of all modifiers."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from detections.judges import Compiler
-from detections.scope import KEYWORDS, ORIGINAL, atoms_of
+from detections.scope import KEYWORDS, ORIGINAL, TIME, TIME_FORMAT, atoms_of
 from detections.triggers import NEVER, Costs, Sample
 from detections.values import Column, pieces_of_cells, pieces_of_originals, reading_of
 
@@ -225,10 +225,15 @@ class _Rows:
 
 
 def cells_of(frame: pl.DataFrame, column: str) -> list[Cell]:
-    """Return a column's cells; those of a column that is not there or is no text are missing."""
+    """Return a column's cells; those of a column that is not there or is no text are missing.
+
+    The time of the events is read as text, in UTC and to the microsecond.
+    """
     if column == KEYWORDS:
         return frame.get_column(ORIGINAL).to_list()
     series = frame.get_column(column, default=None)
+    if series is not None and column == TIME:
+        series = series.dt.strftime(TIME_FORMAT)
     if series is None or series.dtype != pl.String:
         return [None] * frame.height
     cells: list[Cell] = series.to_list()

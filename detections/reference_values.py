@@ -6,6 +6,7 @@ import ipaddress
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 
 from sigma.types import (
@@ -24,6 +25,7 @@ from sigma.types import (
     SigmaTimestampPart,
     SigmaType,
     SpecialChars,
+    TimestampPart,
 )
 
 from detections.modifiers import CasedFieldReference
@@ -33,6 +35,13 @@ from luytre.core.cells import NULL, fold, scalar, texts
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _HEX = re.compile(r"[+-]?0[xX][0-9a-fA-F]+")
 _NUMBER_LENGTH_MAX = 64
+_TIME_LENGTH_MAX = 64
+_SECONDS_DIGITS = 10
+_EPOCH = re.compile(r"[1-9][0-9]{9}(\.[0-9]{1,9}|[0-9]{3}|[0-9]{6}|[0-9]{9})?")
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?([Zz]| UTC|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+)
 _COMPARE: Mapping[CompareOperators, Callable[[float, float], bool]] = {
     CompareOperators.LT: operator.lt,
     CompareOperators.LTE: operator.le,
@@ -115,7 +124,31 @@ def parse_number(text: str) -> float | None:
     return int(text) if text.lstrip("+-").isdigit() else float(text)
 
 
+def parse_time(text: str) -> datetime | None:
+    """Return the moment in UTC that a text names, or None."""
+    if len(text) > _TIME_LENGTH_MAX:
+        return None
+    if _EPOCH.fullmatch(text):
+        whole = text.partition(".")[0]
+        return datetime.fromtimestamp(int(whole) // 10 ** (len(whole) - _SECONDS_DIGITS), UTC)
+    if not _ISO.fullmatch(text):
+        return None
+    try:
+        found = datetime.fromisoformat(text.upper().replace(" UTC", "Z"))
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def time_part(moment: datetime, part: TimestampPart) -> int:
+    """Return what a time modifier takes of a moment."""
+    if part is TimestampPart.WEEK:
+        return int(moment.strftime("%V"))
+    return int(getattr(moment, part.name.lower()))
+
+
 def _numeric(value: SigmaType) -> CellCheck:
+    holds: Callable[[float, float], bool]
     if isinstance(value, SigmaCompareExpression) and value.op in _COMPARE:
         wanted, holds = value.number, _COMPARE[value.op]
     elif isinstance(value, SigmaNumber):
@@ -123,11 +156,19 @@ def _numeric(value: SigmaType) -> CellCheck:
     else:
         raise NotImplementedError(type(value).__name__)
     if isinstance(wanted, SigmaTimestampPart):
-        raise NotImplementedError(type(wanted).__name__)
+        return _timed(wanted, holds)
 
     def check(cell: Cell) -> bool:
         numbers = (parse_number(text) for text in cell.raw)
         return any(holds(number, wanted.number) for number in numbers if number is not None)
+
+    return check
+
+
+def _timed(wanted: SigmaTimestampPart, holds: Callable[[float, float], bool]) -> CellCheck:
+    def check(cell: Cell) -> bool:
+        times = (parse_time(text) for text in cell.raw)
+        return any(holds(time_part(t, wanted.timestamp_part), wanted.number) for t in times if t)
 
     return check
 

@@ -7,12 +7,12 @@ expands without bound; so all that can be seen in the plain data is said here.
 from __future__ import annotations
 
 import difflib
-import re
 from typing import TYPE_CHECKING, Any
 
 from detections.items import WrittenItem, searches, written_items
-from detections.modifiers import MODIFIERS
+from detections.modifiers import DASH, DASHES, MODIFIERS
 from detections.regex import LENGTH_MAX
+from detections.times import RANGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,12 +26,11 @@ EXPANDED_MAX = 4 * 2**20
 TAXONOMIES = ("sigma", "ecs")
 """The rules' names for fields that the parts of events know: Sigma's own, and our columns'."""
 
-_TIME = frozenset({"minute", "hour", "day", "week", "month", "year"})
 _ENCODERS = frozenset({"wide", "utf16le", "utf16be", "utf16", "base64", "base64offset"})
 _GROWTH = {"base64": 1.4, "base64offset": 4.1, "wide": 2, "utf16le": 2, "utf16be": 2, "utf16": 2}
-_DASH = re.compile(r"\B[-/]\b")  # pySigma's own pattern, as what it finds multiplies
-_DASHES = 5
 _EXACT_INT_MAX = 2**53
+RESERVED = frozenset({"not", "and", "or"})
+"""The words of conditions that cannot name a search as well."""
 _LATER = "comes with a later version"
 _QUOTE = "write it in quotes"
 
@@ -91,9 +90,8 @@ def _names(document: Document, detection: dict[Any, Any]) -> Iterator[Fault]:
             yield document.fault(place, f"the name {name!r} is not text", _QUOTE)
         elif len(name) > NAME_MAX:
             yield document.fault(place, f"the name is longer than {NAME_MAX} characters")
-        elif name.startswith("not"):
-            # pySigma's grammar reads "notes" as "not es".
-            yield document.fault(place, f'the name "{name}" starts with "not"', "rename it")
+        elif name in RESERVED:
+            yield document.fault(place, f'no search can be called "{name}"', "rename it")
         elif name == "timeframe":
             yield document.fault(
                 place, '"timeframe" is no part of a rule since Sigma 2', "write a correlation"
@@ -110,8 +108,6 @@ def _key(document: Document, item: WrittenItem) -> Iterator[Fault]:
             close = difflib.get_close_matches(modifier, MODIFIERS, 1)
             remedy = f'did you mean "{close[0]}"?' if close else ""
             yield document.fault(item.place, f'unknown modifier "{modifier[:NAME_MAX]}"', remedy)
-        elif modifier in _TIME:
-            yield document.fault(item.place, f'the modifier "{modifier}" {_LATER}')
         if modifiers.count(modifier) > 1:
             yield document.fault(item.place, f'the modifier "{modifier}" is there twice')
     if len(modifiers) > MODIFIERS_MAX:
@@ -132,6 +128,11 @@ def _values(document: Document, item: WrittenItem) -> Iterator[Fault]:
 def _value(item: WrittenItem, value: Any) -> tuple[str, str]:
     if "re" in item.modifiers:
         return _regex(value)
+    parts = RANGES.keys() & set(item.modifiers)
+    return _time(parts.pop(), value) if parts else _plain(item, value)
+
+
+def _plain(item: WrittenItem, value: Any) -> tuple[str, str]:
     match value:
         case "" if _ENCODERS & set(item.modifiers):
             return "an empty value cannot be encoded", ""
@@ -151,6 +152,13 @@ def _regex(value: Any) -> tuple[str, str]:
     return (f"is longer than {LENGTH_MAX} characters", "") if len(value) > LENGTH_MAX else ("", "")
 
 
+def _time(part: str, value: Any) -> tuple[str, str]:
+    least, most = RANGES[part]
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+        return "", ""
+    return f"{value!r:.40} is no {part}", f"use a whole number from {least} to {most}"
+
+
 def _exact(value: int) -> bool:
     # pySigma keeps numbers as floats where it can.
     if abs(value) <= _EXACT_INT_MAX:
@@ -166,6 +174,6 @@ def _expanded(item: WrittenItem) -> float:
     size = 0.0
     for _, value in item.values():
         if isinstance(value, str):
-            dashes = len(_DASH.findall(value)) if windash else 0
-            size += len(value) * growth * _DASHES ** min(dashes, 20)
+            dashes = len(DASH.findall(value)) if windash else 0
+            size += len(value) * growth * len(DASHES) ** min(dashes, 20)
     return size

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from luytre.core.batch import LogSource, Part
 
 ORIGINAL = "event.original"
+TIME = "@timestamp"
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 KEYWORDS = ""
 """The column that keywords read: the texts of the raw event, whatever their field."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sigma.modifiers import SigmaCaseSensitiveModifier
 from sigma.rule import SigmaRule
 from sigma.rule.detection import SigmaDetectionItem
 from sigma.rule.logsource import SigmaLogSource
@@ -15,12 +14,13 @@ from sigma.types import (
     SigmaRegularExpression,
     SigmaRegularExpressionFlag,
     SigmaString,
+    SigmaTimestampPart,
     SigmaType,
 )
 
 from detections.conditions import condition_faults
 from detections.items import WrittenItem, built_items, leaves, searches, written_items
-from detections.modifiers import CasedFieldReference
+from detections.modifiers import Cased, CasedFieldReference
 from detections.refusals import expands_too_far, refusals
 from detections.regex import BadRegexError, compile_regex
 from luytre.core.alert import LEVELS
@@ -167,10 +167,11 @@ def _leaf(item: SigmaDetectionItem, value: SigmaType) -> tuple[str, str]:
     if isinstance(value, SigmaRegularExpression) and (problem := _bad_regex(value)):
         return f"the regex cannot be used: {problem}", "RE2 syntax has no look-around"
     keyword = SigmaString | SigmaRegularExpression | SigmaNumber
-    if item.field is None and not isinstance(value, keyword):
+    time = isinstance(value, SigmaTimestampPart)
+    if item.field is None and (time or not isinstance(value, keyword)):
         return f"{type(value).__name__.removeprefix('Sigma')} cannot be a keyword", "name a field"
-    if SigmaCaseSensitiveModifier in item.modifiers and not isinstance(
-        value, SigmaCasedString | CasedFieldReference
+    if Cased in item.modifiers and not isinstance(
+        value, SigmaCasedString | CasedFieldReference | SigmaNumber
     ):
         return '"cased" is lost on the modifiers after it', 'put "cased" last'
     return "", ""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Operation = Literal[
     "equals", "startswith", "endswith", "contains", "like", "regex", "number", "gt", "gte", "lt",
-    "lte", "boolean", "null", "exists", "cidr", "fieldref",
+    "lte", "time", "boolean", "null", "exists", "cidr", "fieldref",
 ]  # fmt: skip
 
 _COMPARISONS: dict[st.CompareOperators, Operation] = {
@@ -35,6 +35,7 @@ _COMPARISONS: dict[st.CompareOperators, Operation] = {
     st.CompareOperators.LT: "lt",
     st.CompareOperators.LTE: "lte",
 }
+_TIME_PARTS = {part: part.name.lower() for part in st.TimestampPart}
 _REGEX_FLAGS = {
     st.SigmaRegularExpressionFlag.IGNORECASE: "i",
     st.SigmaRegularExpressionFlag.MULTILINE: "m",
@@ -48,7 +49,8 @@ class Atom(msgspec.Struct, frozen=True, array_like=True):
 
     ``pattern`` is the plain text for equals, startswith, endswith, and contains; for like it has
     ``*`` and ``?`` as wildcards and a backslash before each ``*``, ``?``, and backslash that is
-    meant literally. ``flags`` are those of a regex ("ims"), or how a fieldref compares.
+    meant literally. ``flags`` are those of a regex ("ims"), how a fieldref compares, or which part
+    of a time compares how ("hour gte").
     """
 
     field: str | None
@@ -178,7 +180,7 @@ def _value(field: str | None, value: Any, name: str) -> Node:
     if isinstance(value, st.SigmaExpansion):
         return _joined(Or, [_value(field, inner, name) for inner in value.values])
     place: Place = ("detection", name)
-    atom = _text(field, value, place) or _scalar(field, value, place)
+    atom = _text(field, value, place) or _scalar(field, value)
     if atom is None and field is not None:
         atom = _of_field(field, value)
     if atom is None:
@@ -254,15 +256,23 @@ def unescaped(pattern: str) -> list[str]:
     return [*parts, "".join(literal)]
 
 
-def _scalar(field: str | None, value: Any, place: Place) -> Atom | None:
+def _scalar(field: str | None, value: Any) -> Atom | None:
     match value:
         case st.SigmaTimestampPart():
-            raise UnsupportedRuleError(place, "conditions on a part of a time are not supported")
+            return None if field is None else _compared(field, value, "equals")
         case st.SigmaNumber():
             return Atom(field, "number", scalar(value.number))
         case st.SigmaBool() if field is not None:
             return Atom(field, "boolean", scalar(value.boolean))
     return None
+
+
+def _compared(field: str, value: st.SigmaNumber, comparison: Operation) -> Atom:
+    pattern = scalar(value.number)
+    if isinstance(value, st.SigmaTimestampPart):
+        flags = f"{_TIME_PARTS[value.timestamp_part]} {comparison}"
+        return Atom(field, "time", pattern, flags=flags)
+    return Atom(field, comparison, pattern)
 
 
 def _of_field(field: str, value: Any) -> Atom | None:
@@ -274,7 +284,7 @@ def _of_field(field: str, value: Any) -> Atom | None:
         case st.SigmaCIDRExpression():
             return Atom(field, "cidr", str(value.network))
         case st.SigmaCompareExpression() if value.op in _COMPARISONS:
-            return Atom(field, _COMPARISONS[value.op], scalar(value.number.number))
+            return _compared(field, value.number, _COMPARISONS[value.op])
         case st.SigmaFieldReference():
             how = {(True, True): "contains", (True, False): "startswith", (False, True): "endswith"}
             flags = how.get((value.starts_with, value.ends_with), "equals")

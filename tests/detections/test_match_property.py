@@ -13,7 +13,8 @@ from tests.detections.building import LINUX, PART, batch, engine, rule
 
 # Few letters and few fields, so that rules meet events; and what folds or escapes oddly.
 TEXTS = ["", "a", "A", "ab", "aB*", "b?", "ba", "ab\nb", "1", "0x1", "1.0", "2", "k", "\u212a", "\u017f", "Σ",
-         "ς", "İ", "i̇", "-a", "/a b", "10.0.0.1", "::ffff:10.0.0.1", "true", "\\a", 'a"b', "YWI=", "é"]  # fmt: skip
+         "ς", "İ", "i̇", "-a", "/a b", "10.0.0.1", "::ffff:10.0.0.1", "true", "\\a", 'a"b', "YWI=", "é",
+         "2026-01-01 02:03:04.5", "2026-12-31T23:59:59+07:00", "1700000000"]  # fmt: skip
 FIELDS = ["a", "b", "c"]
 VALUES = st.one_of(st.sampled_from(TEXTS), st.text("aAbB*?\\\n1k\u017fΣ", max_size=4))
 SCALARS = st.one_of(VALUES, st.integers(-1, 17), st.booleans(), st.sampled_from([1.5, None]))
@@ -21,7 +22,7 @@ EVENTS = st.dictionaries(
     st.sampled_from(FIELDS), st.one_of(SCALARS, st.lists(SCALARS, max_size=3)), max_size=3
 )
 TEXT_MODIFIERS = ["", "|contains", "|startswith", "|endswith", "|cased", "|contains|cased", "|all",
-                  "|contains|all", "|windash|contains", "|neq"]  # fmt: skip
+                  "|contains|all", "|windash|contains", "|cased|windash", "|neq", "|cased|neq|all"]  # fmt: skip
 REGEXES = [
     "a",
     "a+b",
@@ -36,6 +37,11 @@ REGEXES = [
     "a\u017f",
     "(a|b)1",
 ]
+
+TIMES = st.sampled_from([*FIELDS, "@timestamp"])
+PARTS = st.sampled_from(["minute", "hour", "day", "week", "month", "year"])
+REFERENCES = ["|fieldref", "|cased|fieldref", "|fieldref|contains", "|fieldref|endswith|cased",
+              "|startswith|fieldref", "|fieldref|neq", "|fieldref|startswith|neq"]  # fmt: skip
 
 
 def items() -> st.SearchStrategy[tuple[str, Any]]:
@@ -52,17 +58,18 @@ def items() -> st.SearchStrategy[tuple[str, Any]]:
             st.integers(-1, 17),
         ),
         st.tuples(
+            st.builds("{}|{}{}".format, TIMES, PARTS, st.sampled_from(["", "|gte", "|lt", "|neq"])),
+            st.sampled_from([1, 2, 12, 2026]),
+        ),
+        st.tuples(st.builds("{}|contains".format, fields), st.integers(-1, 2)),
+        st.tuples(
             st.builds("{}|{}".format, fields, st.sampled_from(["base64", "wide|base64offset"])),
             st.sampled_from(["a", "ab", "é"]),
         ),
         st.tuples(st.builds("{}|exists".format, fields), st.booleans()),
         st.tuples(st.builds("{}|cidr".format, fields), st.just("10.0.0.0/8")),
         st.tuples(
-            st.builds(str.__add__, fields, st.sampled_from(["|fieldref", "|cased|fieldref"])),
-            fields,
-        ),
-        st.tuples(
-            st.builds("{}|fieldref|{}".format, fields, st.sampled_from(["contains", "endswith"])),
+            st.builds(str.__add__, fields, st.sampled_from(REFERENCES)),
             fields,
         ),
     )

@@ -90,7 +90,7 @@ def test_windash_is_or_even_within_all() -> None:
         pytest.param({"a": "x"}, "s and t", '"t"', id="an unknown name"),
         pytest.param({"a": "x"}, "s and 1 of t*", '"t*"', id="an unknown pattern"),
         pytest.param({"a": "x"}, "s and", "no Sigma", id="no condition"),
-        pytest.param({"a|hour": 3}, "s", "time", id="a part of a time"),
+        pytest.param({"|hour": 3}, "s", "keyword", id="a part of a time as keyword"),
         pytest.param([True], "s", "keyword", id="a boolean as keyword"),
     ],
 )
