@@ -138,7 +138,7 @@ def _needed(
 
 def ship(config: Config, stopped: Callable[[], bool]) -> None:
     """Run the shipper until stopped."""
-    with alone(config, "shipper", SystemClock()), _metrics(config, 1):
+    with alone(config, "shipper", SystemClock()), metrics(config, 1):
         _shipper(config).run(stopped)
 
 
@@ -183,13 +183,13 @@ def detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
     )
     _report(rules)
     loop = Loop(sink)
-    with _metrics(config, 2 + worker):
+    with metrics(config, 2 + worker):
         loop.run(opened.consumer(DETECT_GROUP, EVENTS_TOPIC, on_revoke=loop.on_revoke), stopped)
 
 
 def _report(rules: Content) -> None:
     RULES.labels("active").set(rules.rules)
-    RULES.labels("quarantined").set(len(rules.faults))
+    RULES.labels("quarantined").set(rules.quarantined)
     for fault in rules.faults:
         log.error("rule quarantined", fault=str(fault))
 
@@ -197,7 +197,7 @@ def _report(rules: Content) -> None:
 def index(config: Config, stopped: Callable[[], bool]) -> None:
     """Run the index loop until stopped."""
     loop = Loop(IndexSink(alert_store(config)))
-    with _metrics(config, 0):
+    with metrics(config, 0):
         loop.run(
             open_log(config).consumer(INDEX_GROUP, ALERTS_TOPIC, on_revoke=loop.on_revoke), stopped
         )
@@ -242,7 +242,7 @@ def check(config: Config) -> list[str]:
     listeners += [f"http {i.listen}" for i in config.ship.http]
     return [
         f"data in {config.data_dir}",
-        f"{rules.rules} rules run, {len(rules.faults)} quarantined",
+        f"{rules.rules} rules run, {rules.quarantined} quarantined",
         *(f"  quarantined: {fault}" for fault in rules.faults),
         *(f"files {path} ({i.log_source})" for i in config.ship.files for path in i.paths),
         *(f"listens on {listener}" for listener in listeners),
@@ -289,12 +289,20 @@ def alone(config: Config, role: str, clock: Clock) -> Iterator[None]:
 
 
 @contextmanager
-def _metrics(config: Config, process: int) -> Iterator[None]:
+def metrics(config: Config, process: int) -> Iterator[None]:
+    """Serve this process' metrics: the configured port is the index's, the others follow.
+
+    Raises:
+        NeighbourError: the port cannot be had.
+    """
     if not config.metrics.listen:
         yield
         return
     host, _, port = config.metrics.listen.rpartition(":")
-    stop = serve_metrics(host, int(port) + process)
+    try:
+        stop = serve_metrics(host.strip("[]"), int(port) + process)
+    except (OSError, OverflowError) as error:
+        raise NeighbourError(f"metrics.listen {host}:{int(port) + process}: {error}") from error
     try:
         yield
     finally:

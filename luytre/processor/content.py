@@ -39,6 +39,11 @@ class Content:
     faults: tuple[Fault, ...]
     rules: int
 
+    @property
+    def quarantined(self) -> int:
+        """How many files hold a rule that does not run; one may have several faults."""
+        return len({fault.path for fault in self.faults})
+
 
 @dataclass(frozen=True, slots=True)
 class Explained:

@@ -112,7 +112,7 @@ def _rules(config: Config) -> Iterator[Finding]:
     loaded = content(config)
     state: State = "warning" if loaded.faults else "good"
     remedy = "`luytre rules check` says where" if loaded.faults else ""
-    yield Finding("rules", state, f"{loaded.rules} run, {len(loaded.faults)} quarantined", remedy)
+    yield Finding("rules", state, f"{loaded.rules} run, {loaded.quarantined} quarantined", remedy)
 
 
 def _tables(config: Config) -> Iterator[Finding]:

@@ -78,6 +78,7 @@ class Supervisor:
         code = child.process.poll()
         if code is None:
             return
+        _let_go(child.process)
         child.process = None
         child.restarts += 1
         if now_s - child.started_s > STEADY_S:
@@ -106,8 +107,12 @@ class Supervisor:
                 log.error("process did not drain in time", pid=process.pid)
                 process.kill()
                 process.wait()
-            if process.stdin is not None:
-                process.stdin.close()
+            _let_go(process)
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 class Stopped:
