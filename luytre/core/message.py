@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EVENTS_TOPIC = "events"
 ALERTS_TOPIC = "alerts"
 REJECTS_TOPIC = "rejects"
+MATCHES_TOPIC = "matches"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,12 @@ class Consumer(Protocol):
         one record is always returned, however large. Also joins the group and keeps the
         membership alive: to be called at least every ``session_timeout_s``. Raises ``Fenced``
         when it was not and others took the partitions; the next poll joins the group anew.
+        """
+
+    def keep_alive(self) -> None:
+        """Say that this member lives: to be called during work that is longer than a poll.
+
+        Raises ``Fenced`` if it was found dead and lost its partitions.
         """
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:

@@ -1,0 +1,86 @@
+"""What flows on the topic ``matches``: an event that a correlation rule waits for.
+
+The detect loop writes one for every (correlation, group-by values, event); correlations write
+their results as matches of the correlations above them. The message key is the correlation and the
+group, so that whoever reads a partition sees the whole of every group in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from luytre.core.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PROVINCE = "*"
+"""The organisation of what is correlated across organisations: no scope but everything holds it."""
+
+RESULT = "="
+"""How the stream of a correlation's results begins; streams of events never do."""
+
+
+class Match(msgspec.Struct, frozen=True, array_like=True):
+    """One event, as one group of one correlation sees it.
+
+    ``rule`` is the correlation's id, ``group`` the values of its group-by fields (folded) and
+    ``columns`` our names of these fields. ``time_us`` is the event's own time, else its receipt,
+    in microseconds since 1970, ``ingested_us`` its receipt. ``stream`` is what watermarks count.
+    ``met`` are the places of the rules that the event met in the correlation's list, ascending.
+    ``value`` is the value of the condition's field ("" if the event has none), ``carried`` the
+    values of fields that the correlations above need, "" where missing.
+
+    A result of a correlation has the id of its alert as ``event_id``. Of two matches of one event
+    in one group the higher ``revision`` holds; ``withdrawn`` takes it out of the group.
+    """
+
+    rule: str
+    organization: str
+    group: tuple[str, ...]
+    event_id: str
+    time_us: int
+    ingested_us: int
+    stream: str
+    met: tuple[int, ...]
+    value: str = ""
+    carried: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    revision: int = 0
+    withdrawn: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, tuple[str, ...]]:
+        """What is correlated with what: only matches of one key meet."""
+        return self.rule, self.organization, self.group
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(list[Match])
+
+
+def encode_matches(matches: list[Match]) -> bytes:
+    """Return matches as one line of JSON."""
+    return _ENCODER.encode(matches)
+
+
+def decode_matches(data: bytes) -> list[Match]:
+    """Return the matches that ``encode_matches`` wrote. Raises ``msgspec.MsgspecError``."""
+    return _DECODER.decode(data)
+
+
+def messages_of(matches: Iterable[Match]) -> list[Message]:
+    """Return one message for each key, in the order in which the keys first appear."""
+    by_key: dict[tuple[str, str, tuple[str, ...]], list[Match]] = defaultdict(list)
+    for match in matches:
+        by_key[match.key].append(match)
+    return [Message(_digest(key), encode_matches(group)) for key, group in by_key.items()]
+
+
+def _digest(key: tuple[str, str, tuple[str, ...]]) -> bytes:
+    # Group values come from logs and may be long; a key is only there to choose the partition.
+    return hashlib.sha256(msgspec.json.encode(key)).hexdigest().encode()
