@@ -145,7 +145,7 @@ def ship(config: Config, stopped: Callable[[], bool]) -> None:
 def ship_once(config: Config) -> int:
     """Send everything that is there now; return how many events that were."""
     with alone(config, "shipper", SystemClock()):
-        return _shipper(config).pass_once()
+        return _shipper(config).pass_once(final=True)
 
 
 def _shipper(config: Config) -> Shipper:
