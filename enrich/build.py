@@ -21,6 +21,21 @@ if TYPE_CHECKING:
     from luytre.core.config import EnrichConfig
 
 
+RESERVED = frozenset(
+    name
+    for table in (
+        organizations.Organizations,
+        assets.Assets,
+        identities.Identities,
+        geoip.GeoIP,
+        indicators.Indicators,
+        FirstSeen,
+    )
+    for name in table.columns
+)
+"""Every column that enrichment can ever add: none of them is taken from a payload."""
+
+
 class Enrichment:
     """Adds every configured table's columns: same rows, same order, the offsets untouched.
 

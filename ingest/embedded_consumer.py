@@ -54,6 +54,9 @@ class EmbeddedConsumer:
                 return records
             self._clock.sleep(min(_WAIT_S, left_s))
 
+    def keep_alive(self) -> None:
+        self._membership.keep_alive()
+
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         foreign = sorted(place for place in offsets if place.topic != self._file.topic)
         if foreign:

@@ -123,6 +123,21 @@ class Membership:
         self._seen_ms = now_ms
         return gained
 
+    def keep_alive(self) -> None:
+        """Be seen, if that is due. Raises ``Fenced`` if this member was found dead."""
+        now_ms = self._now_ms()
+        recent = abs(now_ms - self._seen_ms) * _HEARTBEATS_PER_TIMEOUT <= self._timeout_ms
+        if self._id is None or recent:
+            return
+        member = self._id
+
+        def change(connection: Connection) -> None:
+            self._check_alive(self._view(connection))
+            self._beat(connection, member)
+
+        self._file.write(change)
+        self._seen_ms = now_ms
+
     def commit(self, offsets: Mapping[int, int]) -> None:
         """Store the next offsets, all or none. Raises ``Fenced`` if one has another owner."""
 

@@ -19,7 +19,12 @@ EVENTS_READ = Counter("luytre_events_total", "Events decoded", ["part"])
 REJECTS = Counter("luytre_rejects_total", "Inputs that could not be decoded", ["hint"])
 RESENT = Counter("luytre_events_resent_total", "Events dropped because a shipper sent them again")
 ALERTS = Counter("luytre_alerts_total", "Alerts sent to the log", ["level"])
+HIDDEN = Counter("luytre_hidden_matches_total", "Matches that a filter hid", ["filter"])
 ALERTS_STORED = Counter("luytre_alerts_stored_total", "Alerts new to the store")
+ALERTS_UNREADABLE = Counter(
+    "luytre_alerts_unreadable_total", "Alerts in the log that are damaged or of a newer version"
+)
+BLOCKED = Gauge("luytre_blocked", "1 while a loop waits for a store that takes nothing", ["loop"])
 ARCHIVED = Counter("luytre_events_archived_total", "Events appended to the archive")
 LAG = Gauge("luytre_lag_messages", "Messages that a group has not committed yet", ["group"])
 EVENT_AGE_S = Gauge(
@@ -29,7 +34,8 @@ RULES = Gauge("luytre_rules", "Rules by state", ["state"])
 POLL_S = Histogram("luytre_poll_seconds", "Time that one poll's events took in a loop", ["loop"])
 
 ALL = (
-    EVENTS_SHIPPED, BYTES_SHIPPED, EVENTS_READ, REJECTS, RESENT, ALERTS, ALERTS_STORED, ARCHIVED,
+    EVENTS_SHIPPED, BYTES_SHIPPED, EVENTS_READ, REJECTS, RESENT, ALERTS, HIDDEN,
+    ALERTS_STORED, ALERTS_UNREADABLE, BLOCKED, ARCHIVED,
     LAG, EVENT_AGE_S, RULES, POLL_S,
 )  # fmt: skip
 """What the documentation lists and tests enumerate."""

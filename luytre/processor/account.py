@@ -47,18 +47,17 @@ def accounts_of(shipped: Iterable[FileRow], seen: Iterable[StreamRow]) -> list[A
 
 def _account(row: FileRow | None, seen: StreamRow) -> Account:
     counts = seen.counts
-    missing = sum(last - first + 1 for first, last in seen.holes)
     shipped = max(row.place.seq if row else 0, seen.end)
     return Account(
         organization=counts.organization,
         stream=seen.stream,
         path=row.path if row else "",
         shipped=shipped,
-        events=counts.events,
-        rejects=counts.rejects,
+        events=seen.events,
+        rejects=seen.rejects,
         pending=shipped - seen.end,
-        missing=missing,
-        holes=tuple(seen.holes),
+        missing=seen.missing,
+        holes=seen.holes,
         resent=counts.resent,
         last_at=counts.received_at,
     )

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
 from ingest.ledger import Counts
-from luytre.core.alert import encode_alert
-from luytre.core.batch import TopicPartition
+from luytre.core.batch import Batch, TopicPartition
 from luytre.core.log import get_logger
-from luytre.core.message import ALERTS_TOPIC, REJECTS_TOPIC, Message
-from luytre.core.metrics import ALERTS, ARCHIVED, EVENT_AGE_S, EVENTS_READ, POLL_S, REJECTS
+from luytre.core.message import ALERTS_TOPIC, REJECTS_TOPIC, Message, Producer, Record
+from luytre.core.metrics import ALERTS, ARCHIVED, EVENT_AGE_S, EVENTS_READ, REJECTS
+from luytre.processor.alert_messages import alert_messages
+from luytre.processor.judge import Judged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from luytre.core.alert import Alert, Matcher
-    from luytre.core.batch import Batch, Part, Stage
     from luytre.core.clock import Clock
-    from luytre.core.message import Producer, Record
 
+RELOAD_S = 60.0
 STREAM = ("log.topic", "log.partition", "luytre.stream")
 
 log = get_logger("detect")
@@ -30,8 +31,6 @@ class ArchiveTable(Protocol):
     """Where all events are kept: ``luytre.store.archive.Archive``."""
 
     def append(self, events: pl.DataFrame, reach: Mapping[TopicPartition, int]) -> None: ...
-
-    def select(self, events: pl.DataFrame, part: Part) -> pl.DataFrame: ...
 
 
 class Progress(Protocol):
@@ -46,6 +45,27 @@ class Progress(Protocol):
     def forget(self, places: Iterable[TopicPartition]) -> None: ...
 
 
+class Tables(Protocol):
+    """What enrichment remembers and reads: ``enrich.Enrichment``."""
+
+    def checkpoint(self) -> None: ...
+
+    def reload(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DetectRooms:
+    """What the rooms give the loop."""
+
+    intake: Callable[[Sequence[Record]], list[Batch]]
+    judge: Callable[[Batch], Iterator[Judged]]
+    producer: Producer
+    reject_messages: Callable[[pl.DataFrame], list[Message]]
+    progress: Progress
+    archive: ArchiveTable | None
+    tables: Tables
+
+
 class DetectSink:
     """Detects at once, archives in big pieces, and says which offsets are done.
 
@@ -55,58 +75,46 @@ class DetectSink:
     rows, which the table's own transaction versions keep single.
     """
 
-    def __init__(  # noqa: PLR0913 - the rooms that meet here are that many
-        self,
-        *,
-        intake: Callable[[Sequence[Record]], list[Batch]],
-        stages: Sequence[Stage],
-        matcher: Matcher,
-        producer: Producer,
-        reject_messages: Callable[[pl.DataFrame], list[Message]],
-        progress: Progress,
-        archive: ArchiveTable | None,
-        checkpoint: Callable[[], None],
-        clock: Clock,
-        flush_bytes: int,
-        flush_s: float,
+    def __init__(
+        self, rooms: DetectRooms, clock: Clock, *, flush_bytes: int, flush_s: float
     ) -> None:
-        self._intake, self._stages, self._matcher = intake, stages, matcher
-        self._producer, self._reject_messages = producer, reject_messages
-        self._progress, self._archive, self._checkpoint = progress, archive, checkpoint
-        self._clock, self._flush_bytes, self._flush_s = clock, flush_bytes, flush_s
+        self._rooms, self._clock = rooms, clock
+        self._flush_bytes, self._flush_s = flush_bytes, flush_s
         self._gathered: list[pl.DataFrame] = []
         self._gathered_bytes = 0
         self._reached: dict[TopicPartition, int] = {}
-        self._settled_s = clock.monotonic_s()
+        self._settled_s = self._reloaded_s = clock.monotonic_s()
 
     def write(self, records: Sequence[Record]) -> None:
-        """Detect on the records of one poll; their alerts and rejects are durable on return."""
-        fresh = [r for r in records if r.offset >= self._progress.offset(_place(r))]
-        with POLL_S.labels("detect").time():
-            for batch in self._intake(fresh) if fresh else []:
-                self._take(batch)
-            self._producer.flush()
+        """Detect on some records; their alerts and rejects are durable on return."""
+        offset = self._rooms.progress.offset
+        fresh = [r for r in records if r.offset >= offset(_place(r))]
+        for batch in self._rooms.intake(fresh) if fresh else []:
+            self._send_rejects(batch.rejects)
+            for judged in self._rooms.judge(batch) if batch.events.height else ():
+                self._take(batch.part.name, judged)
+        self._rooms.producer.flush()
         for record in records:
             self._reached[_place(record)] = record.offset + 1
 
-    def _take(self, batch: Batch) -> None:
-        name = batch.part.name
-        for stage in self._stages:
-            batch = stage(batch)
-        if batch.rejects.height:
-            self._send_rejects(batch.rejects)
-        if not batch.events.height:
+    def _take(self, part: str, judged: Judged) -> None:
+        self._send_rejects(judged.rejects)
+        if not judged.events.height:
             return
-        self._count_events(name, batch.events)
-        self._note_age(name, batch.events)
-        self._send_alerts(self._matcher(batch))
-        if self._archive is not None:
-            rows = self._archive.select(batch.events, batch.part)
-            self._gathered.append(rows)
-            self._gathered_bytes += int(rows.estimated_size())
+        self._count_events(part, judged.events)
+        for alert in judged.alerts:
+            ALERTS.labels(alert.rule.level).inc()
+        for message in alert_messages(judged.alerts, part.encode()):
+            self._rooms.producer.send(ALERTS_TOPIC, message)
+        if judged.archived is not None:
+            self._gathered.append(judged.archived)
+            self._gathered_bytes += int(judged.archived.estimated_size())
 
-    def _count_events(self, name: str, events: pl.DataFrame) -> None:
-        EVENTS_READ.labels(name).inc(events.height)
+    def _count_events(self, part: str, events: pl.DataFrame) -> None:
+        EVENTS_READ.labels(part).inc(events.height)
+        newest = events.select((pl.col("event.ingested") - pl.col("@timestamp")).min()).item()
+        if newest is not None:
+            EVENT_AGE_S.labels(part).set(newest.total_seconds())
         streams = events.group_by(*STREAM).agg(
             pl.len(),
             pl.col("organization.id").last(),
@@ -118,19 +126,16 @@ class DetectSink:
             counts = Counts(
                 organization=organization,
                 events=count,
-                parts={name: count},
+                parts={part: count},
                 first_event_at=first,
                 last_event_at=last,
                 received_at=received,
             )
-            self._progress.count(TopicPartition(topic, partition), stream, counts)
-
-    def _send_alerts(self, alerts: Sequence[Alert]) -> None:
-        for alert in alerts:
-            ALERTS.labels(alert.rule.level).inc()
-            self._producer.send(ALERTS_TOPIC, Message(alert.id.encode(), encode_alert(alert)))
+            self._rooms.progress.count(TopicPartition(topic, partition), stream, counts)
 
     def _send_rejects(self, rejects: pl.DataFrame) -> None:
+        if not rejects.height:
+            return
         streams = rejects.group_by(*STREAM, "luytre.hint").agg(
             pl.len(), pl.col("organization.id").last(), pl.col("event.ingested").max()
         )
@@ -139,37 +144,41 @@ class DetectSink:
             counts = Counts(
                 organization=organization, hint=hint, rejects=count, received_at=received
             )
-            self._progress.count(TopicPartition(topic, partition), stream, counts)
-        for message in self._reject_messages(rejects):
-            self._producer.send(REJECTS_TOPIC, message)
-
-    def _note_age(self, name: str, events: pl.DataFrame) -> None:
-        newest = events.select((pl.col("event.ingested") - pl.col("@timestamp")).min()).item()
-        if newest is not None:
-            EVENT_AGE_S.labels(name).set(newest.total_seconds())
+            self._rooms.progress.count(TopicPartition(topic, partition), stream, counts)
+        for message in self._rooms.reject_messages(rejects):
+            self._rooms.producer.send(REJECTS_TOPIC, message)
 
     def settle(self, *, drain: bool = False) -> Mapping[TopicPartition, int]:
-        """Archive what has gathered if it is enough or old enough; return what may be committed."""
+        """Archive what has gathered if it is enough or old enough; return what may be committed.
+
+        Nothing is dropped before all of it is durable: after an error it may be called again.
+        """
         waited_s = self._clock.monotonic_s() - self._settled_s
         due = drain or self._gathered_bytes >= self._flush_bytes or waited_s >= self._flush_s
-        if not due:
+        if not due or not self._reached:
             return {}
-        self._settled_s = self._clock.monotonic_s()
-        if not self._reached:
-            return {}
-        reached, self._reached = self._reached, {}
-        if self._archive is not None and self._gathered:
+        reached = dict(self._reached)
+        if self._rooms.archive is not None and self._gathered:
             events = pl.concat(self._gathered)
-            self._archive.append(events, reached)
+            self._rooms.archive.append(events, reached)
             ARCHIVED.inc(events.height)
         self._gathered, self._gathered_bytes = [], 0
-        self._checkpoint()
-        self._progress.flush(reached)
+        self._rooms.tables.checkpoint()
+        self._rooms.progress.flush(reached)
+        self._reached = {}
+        self._settled_s = self._clock.monotonic_s()
+        self._reload()
         return reached
+
+    def _reload(self) -> None:
+        if self._settled_s - self._reloaded_s >= RELOAD_S:
+            self._reloaded_s = self._settled_s
+            if self._rooms.tables.reload():
+                log.info("enrichment tables changed")
 
     def forget(self, places: frozenset[TopicPartition]) -> None:
         """Drop the state of partitions that are read elsewhere now."""
-        self._progress.forget(places)
+        self._rooms.progress.forget(places)
         for place in places:
             self._reached.pop(place, None)
 

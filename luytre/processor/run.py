@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from luytre.core.errors import Fenced, NeighbourError
 from luytre.core.log import get_logger
+from luytre.core.metrics import BLOCKED, POLL_S
+from luytre.processor.portions import portions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from luytre.core.batch import TopicPartition
+    from luytre.core.clock import Clock
     from luytre.core.message import Consumer, Record
 
 POLL_TIMEOUT_S = 0.5
 POLL_BYTES_MAX = 4 * 2**20
-"""Compressed: about 40 MiB of logs, which bounds the memory of one turn."""
+WAIT_FIRST_S, WAIT_MAX_S = 1.0, 30.0
 
 log = get_logger("processor")
 
 
 class Sink(Protocol):
-    """What a loop does with records. Every method may be repeated with the same records."""
+    """What a loop does with records."""
 
     def write(self, records: Sequence[Record]) -> None:
-        """Take the records of one poll. Whatever has to leave at once is durable on return."""
+        """Take some records. Whatever has to leave at once is durable on return."""
 
     def settle(self, *, drain: bool = False) -> Mapping[TopicPartition, int]:
-        """Make durable what is due (everything, to ``drain``) and return the offsets to commit."""
+        """Make durable what is due (everything, to ``drain``) and return the offsets to commit.
+
+        If it raises ``NeighbourError`` nothing is forgotten, and it may be called again.
+        """
 
     def forget(self, places: frozenset[TopicPartition]) -> None:
         """Drop what is known of partitions that another member reads now."""
@@ -37,11 +44,16 @@ class Loop:
 
     Offsets are committed after the sink says that all below them is durable, so a crash at any
     line replays records and loses none; ids are deterministic, so a replay changes nothing.
+    While a store cannot take what is due (a full disk), the loop waits, keeps its partitions, and
+    reads nothing more: to die and begin again would send the same alerts at every start.
     """
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    def __init__(
+        self, name: str, sink: Sink, clock: Clock, observe: Callable[[], None] = lambda: None
+    ) -> None:
+        self._name, self._sink, self._clock, self._observe = name, sink, clock, observe
         self._consumer: Consumer | None = None
+        self._stopped: Callable[[], bool] = lambda: False
 
     def on_revoke(self, places: frozenset[TopicPartition]) -> None:
         """Settle and commit before partitions go to another member: it then repeats nothing."""
@@ -51,19 +63,46 @@ class Loop:
 
     def run(self, consumer: Consumer, stopped: Callable[[], bool]) -> None:
         """Run until ``stopped``; then drain, commit, and leave the group."""
-        self._consumer = consumer
+        self._consumer, self._stopped = consumer, stopped
         while not stopped():
-            self.turn()
+            self.turn(consumer)
         consumer.commit(self._sink.settle(drain=True))
         consumer.close()
 
-    def turn(self) -> int:
-        """Do one poll and what follows from it; return how many records it brought."""
-        assert self._consumer is not None
-        records = self._consumer.poll(POLL_TIMEOUT_S, bytes_max=POLL_BYTES_MAX)
-        if records:
-            self._sink.write(records)
-        reached = self._sink.settle()
+    def turn(self, consumer: Consumer) -> None:
+        """Do one poll and what follows from it, in portions that memory can hold."""
+        records = consumer.poll(POLL_TIMEOUT_S, bytes_max=POLL_BYTES_MAX)
+        for portion in portions(records):
+            with POLL_S.labels(self._name).time():
+                self._sink.write(portion)
+            consumer.keep_alive()
+            self._settle(consumer)
+        if not records:
+            self._settle(consumer)
+
+    def _settle(self, consumer: Consumer) -> None:
+        wait_s = WAIT_FIRST_S
+        while True:
+            try:
+                reached = self._sink.settle()
+            except Fenced:
+                raise
+            except NeighbourError as error:
+                if self._stopped():
+                    raise
+                log.error("cannot store: waiting", reason=str(error), again_in_s=wait_s)
+                BLOCKED.labels(self._name).set(1)
+                self._wait(consumer, wait_s)
+                wait_s = min(wait_s * 2, WAIT_MAX_S)
+            else:
+                break
+        BLOCKED.labels(self._name).set(0)
         if reached:
-            self._consumer.commit(reached)
-        return len(records)
+            consumer.commit(reached)
+            self._observe()
+
+    def _wait(self, consumer: Consumer, wait_s: float) -> None:
+        until_s = self._clock.monotonic_s() + wait_s
+        while self._clock.monotonic_s() < until_s and not self._stopped():
+            consumer.keep_alive()
+            self._clock.sleep(min(1.0, wait_s))

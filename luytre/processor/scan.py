@@ -11,6 +11,7 @@ import polars as pl
 
 from luytre.core.alert import Alert
 from luytre.core.message import Message, Record
+from luytre.processor.portions import portions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from luytre.core.alert import Matcher
     from luytre.core.batch import Batch, Stage
     from luytre.core.clock import Clock
-
-EVENTS_MAX = 50_000
-BYTES_MAX = 32 * 2**20
 
 
 @dataclass(slots=True)
@@ -58,7 +56,7 @@ class Scanner:
 
     def run(self, messages: Iterable[Message]) -> Iterator[Found]:
         """Yield what each batch of messages gives."""
-        for records in self._gather(messages):
+        for records in portions(self._records(messages)):
             alerts: list[Alert] = []
             rejects: list[pl.DataFrame] = []
             for batch in self._intake(records):
@@ -71,19 +69,9 @@ class Scanner:
                     alerts.extend(self._new(self._matcher(batch)))
             yield Found(alerts, rejects)
 
-    def _gather(self, messages: Iterable[Message]) -> Iterator[list[Record]]:
+    def _records(self, messages: Iterable[Message]) -> Iterator[Record]:
         now = self._clock.now()
-        records: list[Record] = []
-        events = size = 0
-        for offset, message in enumerate(messages):
-            records.append(Record("scan", 0, offset, now, message))
-            events += int(message.headers.get("count", "1"))
-            size += len(message.value)
-            if events >= EVENTS_MAX or size >= BYTES_MAX:
-                yield records
-                records, events, size = [], 0, 0
-        if records:
-            yield records
+        return (Record("scan", 0, n, now, message) for n, message in enumerate(messages))
 
     def _count(self, batch: Batch) -> None:
         self.scanned.events += batch.events.height

@@ -16,13 +16,14 @@ from ingest.intake import Intake
 from ingest.ledger import Ledger, SeenSequences
 from ingest.shippers.stamp import Stamp
 from luytre.core.alert import AlertQuery
-from luytre.core.batch import Part, TopicPartition
+from luytre.core.batch import TopicPartition
 from luytre.core.clock import SystemClock
 from luytre.core.config import LogConfig
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, REJECTS_TOPIC
 from luytre.core.organization import Scope
-from luytre.processor.detect import DetectSink
+from luytre.processor.detect import DetectRooms, DetectSink
 from luytre.processor.index import IndexSink
+from luytre.processor.judge import Judge
 from luytre.processor.run import Loop
 from luytre.store.alerts import SqliteAlertStore
 from luytre.store.archive import Archive
@@ -72,8 +73,18 @@ class FusedArchive:
         self._archive.append(events, reach)
         self._fuse("after archive")
 
-    def select(self, events: pl.DataFrame, part: Part) -> pl.DataFrame:
-        return self._archive.select(events, part)
+
+class FusedTables:
+    """No tables, with the power cut while they are saved."""
+
+    def __init__(self, fuse: Callable[[str], None]) -> None:
+        self._fuse = fuse
+
+    def checkpoint(self) -> None:
+        self._fuse("checkpoint")
+
+    def reload(self) -> bool:
+        return False
 
 
 class House:
@@ -103,26 +114,23 @@ class House:
         log, archive = self.log(), Archive(self.folder / "archive")
         engine = Engine(self.plan, SystemClock())
         seen = SeenSequences(Ledger(self.folder / "ledger.sqlite"))
-        sink = DetectSink(
+        rooms = DetectRooms(
             intake=Intake(lambda part: engine.needed(part) | archive.archive_columns, seen.admit),
-            stages=[],
-            matcher=engine,
+            judge=Judge([], engine, archive.select),
             producer=log.producer(),
             reject_messages=reject_messages,
             progress=seen,
             archive=FusedArchive(archive, fuse) if isinstance(fuse, Fuse) else archive,
-            checkpoint=lambda: fuse("checkpoint"),
-            clock=SystemClock(),
-            flush_bytes=1,
-            flush_s=0.0,
+            tables=FusedTables(fuse),
         )
-        loop = Loop(sink)
+        sink = DetectSink(rooms, SystemClock(), flush_bytes=1, flush_s=0.0)
+        loop = Loop("detect", sink, SystemClock())
         consumer = log.consumer("detect", EVENTS_TOPIC, on_revoke=loop.on_revoke)
         loop.run(consumer, _until_idle(log, "detect", EVENTS_TOPIC, fuse))
 
     def index(self) -> list[str]:
         log, store = self.log(), SqliteAlertStore(self.folder / "alerts.sqlite")
-        loop = Loop(IndexSink(store))
+        loop = Loop("index", IndexSink(store), SystemClock())
         loop.run(log.consumer("index", ALERTS_TOPIC), _until_idle(log, "index", ALERTS_TOPIC))
         found = store.find(AlertQuery(limit=1000), Scope.everything())
         store.close()

@@ -13,7 +13,7 @@ from ingest.shippers.stamp import Stamp
 from luytre.core.batch import Batch
 from luytre.core.clock import ManualClock
 from luytre.core.message import Message, Record
-from luytre.processor import scan
+from luytre.processor import portions
 from luytre.processor.scan import Scanner
 
 RULE = """
@@ -79,7 +79,7 @@ def test_what_cannot_be_read_is_given_with_its_reason(scanner: Scanner) -> None:
 def test_batches_are_bounded_and_begin_before_the_input_ends(
     scanner: Scanner, batches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scan, "EVENTS_MAX", 20)
+    monkeypatch.setattr(portions, "EVENTS_MAX", 20)
     taken = 0
 
     def endless() -> Iterator[Message]:
@@ -93,7 +93,7 @@ def test_batches_are_bounded_and_begin_before_the_input_ends(
     next(found)
 
     assert batches == [2, 2]
-    assert taken == 4
+    assert taken == 5  # one ahead, to know that the portion is full
 
 
 def test_no_input_gives_nothing(scanner: Scanner) -> None:

@@ -1,0 +1,87 @@
+"""A batch through enrichment and rules; an event that nobody can handle becomes a reject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from luytre.core.alert import Alert
+from luytre.core.ecs import REJECTS, empty_rejects
+from luytre.core.log import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from luytre.core.alert import Matcher
+    from luytre.core.batch import Batch, Part, Stage
+
+DATA_ERRORS = (
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    pl.exceptions.PolarsError,
+)
+"""What an event that we did not think of could provoke. No fuzzing has, so far."""
+
+log = get_logger("detect")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a batch, or a piece of it, came to; ``archived`` are its rows for the archive."""
+
+    events: pl.DataFrame
+    alerts: Sequence[Alert]
+    archived: pl.DataFrame | None
+    rejects: pl.DataFrame
+
+
+class Judge:
+    """Enriches and matches. One poisoned event must not stop its partition for ever.
+
+    When a batch fails, its halves are tried, and so on down to the one event, which is rejected
+    with the reason. Its neighbours are judged as if it had not been there.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        matcher: Matcher,
+        select: Callable[[pl.DataFrame, Part], pl.DataFrame] | None,
+    ) -> None:
+        self._stages, self._matcher, self._select = stages, matcher, select
+
+    def __call__(self, batch: Batch) -> Iterator[Judged]:
+        """Yield the batch as one piece; as several if something in it cannot be handled."""
+        try:
+            judged = self._judge(batch)
+        except DATA_ERRORS as error:
+            if batch.events.height > 1:
+                half = batch.events.height // 2
+                for piece in (batch.events[:half], batch.events[half:]):
+                    yield from self(replace(batch, events=piece, rejects=empty_rejects()))
+                return
+            judged = _rejected(batch, error)
+        yield judged
+
+    def _judge(self, batch: Batch) -> Judged:
+        part = batch.part
+        for stage in self._stages:
+            batch = stage(batch)
+        alerts = self._matcher(batch)
+        archived = self._select(batch.events, part) if self._select else None
+        return Judged(batch.events, alerts, archived, empty_rejects())
+
+
+def _rejected(batch: Batch, error: Exception) -> Judged:
+    reason = f"processing failed: {type(error).__name__}: {error}"[:500]
+    log.error("event rejected", part=batch.part.name, reason=reason)
+    there = [name for name in REJECTS if name in batch.events.columns]
+    missing = [pl.lit(None, kind).alias(n) for n, kind in REJECTS.items() if n not in there]
+    rows = batch.events.select(*there, *missing).with_columns(pl.lit(reason).alias("error.message"))
+    return Judged(batch.events.clear(), [], None, rows.select(*REJECTS))
