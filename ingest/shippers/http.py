@@ -1,7 +1,13 @@
 """Takes events over HTTP: POST NDJSON (or one JSON document) to / or /v1/events.
 
 200 means that the log has every event of the body on disk. A sender that got anything else, or
-nothing, sends again; with an ``Idempotency-Key`` the events keep their ids, so nothing doubles.
+nothing, sends again; with an ``Idempotency-Key`` the events keep their ids. The keys that were
+answered are in memory: a body sent again to a shipper that has restarted since is shipped again,
+under the ids that its events had.
+
+A browser is no sender: any page that a user of this machine opens could otherwise post events to
+a listener without a token. So a request with an ``Origin`` is refused (the Fetch standard sends
+one with every POST), and without a token so is a ``Host`` beyond loopback (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ from collections import OrderedDict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from ingest.shippers.documents import split_documents
 from ingest.shippers.listen import Address, Counter, Door, Event, split_address
@@ -70,7 +77,7 @@ class HttpListener:
             raise NeighbourError(f"http input {self._source.listen}: {error}") from error
         address = Address("http", *server.socket.getsockname()[:2])
         server.counter = Counter(self._door, address)
-        threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True).start()
         self._server = server
         return address
 
@@ -103,6 +110,14 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _names_loopback(header: str) -> bool:
+    """Tell whether a ``Host`` header (RFC 9110, 7.2: a host, perhaps a port) means this machine."""
+    try:
+        return _is_loopback(urlsplit(f"//{header}").hostname or "")
+    except ValueError:
+        return False
+
+
 class _Server(ThreadingHTTPServer):
     """A bounded number of connections and bodies; everything beyond is sent away at once."""
 
@@ -114,7 +129,7 @@ class _Server(ThreadingHTTPServer):
         self.body_bytes_max = body_bytes_max
         self.token = token
         self.bodies = threading.BoundedSemaphore(BODIES_MAX)
-        self.answered = _Answered()
+        self.keys = _Keys()
         self._connections = threading.BoundedSemaphore(CONNECTIONS_MAX)
         super().__init__(address, _Handler)
 
@@ -141,22 +156,37 @@ class _Server(ThreadingHTTPServer):
         _log.info("connection ends", host=str(client_address[0]), exc_info=True)
 
 
-class _Answered:
-    """What was answered to the latest idempotency keys: the body's digest, the events."""
+class _Keys:
+    """The idempotency keys of the bodies being put, and of the latest that were."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._open: dict[str, str] = {}
+        self._answered: OrderedDict[str, tuple[str, int]] = OrderedDict()
 
-    def get(self, key: str) -> tuple[str, int] | None:
-        with self._lock:
-            return self._known.get(key)
+    def take(self, key: str, digest: str) -> int | None:
+        """Keep ``key`` for a body until ``settle``; the number of events if it was put already.
 
-    def add(self, key: str, digest: str, events: int) -> None:
+        Raises ``_Answer`` if the key is another body's, or its body is being put by another thread.
+        """
         with self._lock:
-            self._known[key] = (digest, events)
-            if len(self._known) > KEYS_MAX:
-                self._known.popitem(last=False)
+            known, events = self._answered.get(key, (self._open.get(key, digest), None))
+            if known != digest:
+                raise _Answer(HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency-Key of another body")
+            if key in self._open:
+                raise _busy(HTTPStatus.CONFLICT, "the same Idempotency-Key is under way")
+            if events is None:
+                self._open[key] = digest
+            return events
+
+    def settle(self, key: str, events: int | None) -> None:
+        """Remember that a body was put with so many events; None: that it was not."""
+        with self._lock:
+            digest = self._open.pop(key)
+            if events is not None:
+                self._answered[key] = (digest, events)
+            if len(self._answered) > KEYS_MAX:
+                self._answered.popitem(last=False)
 
 
 class _Deadline(io.RawIOBase):
@@ -231,12 +261,20 @@ class _Handler(BaseHTTPRequestHandler):
     def _check(self) -> None:
         if self.path.partition("?")[0] not in PATHS:
             raise _Answer(HTTPStatus.NOT_FOUND, "POST to /v1/events")
+        self._check_browser()
         scheme, _, given = self.headers.get("Authorization", "").partition(" ")
         right = hmac.compare_digest(given.strip().encode(), self.server.token)
         if self.server.token and not (right and scheme.lower() == "bearer"):
             raise _Answer(HTTPStatus.UNAUTHORIZED, "bearer token", WWW_Authenticate="Bearer")
         if self._media_type() not in LINES_TYPES | DOCUMENT_TYPES:
             raise _Answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/x-ndjson")
+
+    def _check_browser(self) -> None:
+        if "Origin" in self.headers:
+            raise _Answer(HTTPStatus.FORBIDDEN, "a browser's page may not send events")
+        hosts = self.headers.get_all("Host", [])
+        if not self.server.token and not all(map(_names_loopback, hosts)):
+            raise _Answer(HTTPStatus.FORBIDDEN, "Host is not loopback: set token_file")
 
     def _length(self) -> int:
         text = self.headers.get("Content-Length", "")
@@ -287,26 +325,31 @@ class _Handler(BaseHTTPRequestHandler):
     def _put(self, data: bytes, key: str) -> int:
         if len(key) > KEY_CHARS_MAX:
             raise _Answer(HTTPStatus.BAD_REQUEST, "Idempotency-Key is too long")
-        digest = hashlib.sha256(data).hexdigest()
-        if key and (known := self.server.answered.get(key)):
-            if known[0] != digest:
-                raise _Answer(HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency-Key of another body")
-            return known[1]
+        if not key:
+            return self._put_anew(data, key)
+        known = self.server.keys.take(key, hashlib.sha256(data).hexdigest())
+        if known is not None:
+            return known
+        count: int | None = None
+        try:
+            count = self._put_anew(data, key)
+        finally:
+            self.server.keys.settle(key, count)
+        return count
+
+    def _put_anew(self, data: bytes, key: str) -> int:
         origin = hashlib.sha256(f"http\n{key}".encode()).hexdigest() if key else ""
         events = [
             Event(value, reject, str(number) if key else "")
             for number, (value, reject) in enumerate(self._events(data))
         ]
         try:
-            count = self.server.counter.put([(self.client_address[0], events)], origin=origin)
+            return self.server.counter.put([(self.client_address[0], events)], origin=origin)
         except Exception as error:
             # Whatever it was, the outbox keeps it and the process ends with it.
             _log.warning("body not accepted", problem=str(error))
             problem = "the log does not take events now"
             raise _busy(HTTPStatus.SERVICE_UNAVAILABLE, problem) from error
-        if key:
-            self.server.answered.add(key, digest, count)
-        return count
 
     def _events(self, data: bytes) -> list[tuple[bytes, str]]:
         if self._media_type() in DOCUMENT_TYPES:

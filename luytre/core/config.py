@@ -98,7 +98,7 @@ class HttpInput(_Section):
     )
     token_file: Path | None = Field(
         None,
-        description="A file with the bearer token that senders must give; without it only loopback may be listened on.",
+        description="A file with the bearer token that senders must give; without it only loopback may be listened on, and a `Host` beyond loopback is refused. An `Origin` (a browser's page) always is.",
     )
     body_bytes_max: int = Field(
         16 * MIB,
@@ -166,6 +166,24 @@ class RulesConfig(_Section):
     levels: tuple[Literal["informational", "low", "medium", "high", "critical"], ...] = Field(
         (), description="Only rules of these levels run; all if empty."
     )
+    placeholders: dict[str, tuple[str | int | float, ...]] | Path = Field(
+        default_factory=dict,
+        description="Values of the placeholders that rules name with `expand`, as `Servers: [srv-*, db-1]`, or a YAML file with such a map. A rule whose placeholder has none is refused.",
+    )
+    mappings: tuple[Path | str, ...] = Field(
+        (),
+        description="Processing pipelines of pySigma that rules go through: YAML files (`*.yml`), or names of installed ones (`sigma list pipelines`).",
+    )
+
+    @field_validator("mappings", mode="before")
+    @classmethod
+    def _mappings(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        return tuple(
+            Path(each) if isinstance(each, str) and each.endswith((".yml", ".yaml")) else each
+            for each in value
+        )
 
 
 class FirstSeenConfig(_Section):

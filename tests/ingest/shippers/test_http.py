@@ -6,6 +6,8 @@ import gzip
 import http.client
 import json
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +33,20 @@ class FullDisk(MemoryLog):
 
     def flush(self) -> None:
         raise NeighbourError("disk full")
+
+
+class SlowDisk(MemoryLog):
+    """A log whose flush has begun, and lasts until it is let go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = threading.Event()
+        self.go_on = threading.Event()
+
+    def flush(self) -> None:
+        self.began.set()
+        assert self.go_on.wait(10)
+        super().flush()
 
 
 class Intake:
@@ -165,6 +181,61 @@ def test_an_idempotency_key_keeps_ids_and_does_not_send_twice(tmp_path: Path) ->
     once = first.sent()
     assert [s.raw for s in once] == [b"a", b"b"]
     assert [s.id for s in once] == [s.id for s in second.sent()]
+
+
+def test_of_two_posts_of_one_key_at_once_only_the_first_enters(tmp_path: Path) -> None:
+    log = SlowDisk()
+    running = Intake(tmp_path, log)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(running.post, b"a\n", Idempotency_Key="k1")
+        assert log.began.wait(10)
+        same, retry_after = running.post(b"a\n", Idempotency_Key="k1"), running.headers
+        other = running.post(b"b\n", Idempotency_Key="k1")
+        log.go_on.set()
+        answers = first.result(), running.post(b"a\n", Idempotency_Key="k1")
+    running.shipper.close()
+
+    assert (same[0], other[0]) == (409, 422)
+    assert retry_after["Retry-After"]
+    assert answers == ((200, {"accepted": 1}),) * 2
+    assert [s.raw for s in running.sent()] == [b"a"]
+
+
+def test_a_key_whose_body_was_refused_is_free_again(intake_: Intake) -> None:
+    refused = intake_.post(b"{", Content_Type="application/json", Idempotency_Key="k1")
+    mended = intake_.post(b"{}", Content_Type="application/json", Idempotency_Key="k1")
+
+    assert (refused[0], mended) == (400, (200, {"accepted": 1}))
+
+
+@pytest.mark.parametrize(
+    ("token", "headers", "status"),
+    [
+        pytest.param("", {"Origin": "https://evil.example"}, 403, id="a page"),
+        pytest.param("", {"Origin": "null"}, 403, id="a page in a sandbox"),
+        pytest.param("", {"Origin": "http://127.0.0.1"}, 403, id="a page of this machine"),
+        pytest.param("", {"Host": "evil.example"}, 403, id="DNS rebinding"),
+        pytest.param("", {"Host": "127.0.0.1.evil.example:80"}, 403, id="a name like loopback"),
+        pytest.param("", {"Host": "127.0.0.1@evil.example"}, 403, id="user info"),
+        pytest.param("", {"Host": "[::1"}, 403, id="no host at all"),
+        pytest.param("", {"Host": "localhost"}, 200, id="localhost"),
+        pytest.param("", {"Host": "[::1]:8088"}, 200, id="IPv6 loopback"),
+        pytest.param("s3cret", {"Host": "soc.example"}, 200, id="any name with a token"),
+        pytest.param("s3cret", {"Origin": "https://soc.example"}, 403, id="a page with a token"),
+    ],
+)
+def test_a_browsers_page_cannot_send_events(
+    tmp_path: Path, token: str, headers: dict[str, str], status: int
+) -> None:
+    running = Intake(tmp_path, MemoryLog(), token)
+
+    found, _ = running.post(
+        b"x\n", Content_Type="text/plain", Authorization=f"Bearer {token}", **headers
+    )
+    running.shipper.close()
+
+    assert found == status
+    assert len(running.sent()) == (status == 200)
 
 
 def test_nothing_is_accepted_when_the_log_fails(tmp_path: Path) -> None:
