@@ -110,6 +110,7 @@ def _prepare(folder: Path, seed: int) -> Config:
     if folder.exists() and any(folder.iterdir()):
         if not mark.exists():
             raise Refused(f"{folder} is not empty and not from an earlier demo: name another")
+        _refuse_if_running(folder / "luytre.yaml")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
@@ -120,6 +121,11 @@ def _prepare(folder: Path, seed: int) -> Config:
     with config.open("a", encoding="utf-8") as stream:
         stream.write("archive: {flush_s: 2}  # so that a demo's ledger is current\n")
     return load_config(config)
+
+
+def _refuse_if_running(config: Path) -> None:
+    if config.exists() and build.is_taken(load_config(config), "shipper"):
+        raise Refused(f"a demo runs in {config.parent}: stop it (Ctrl-C), or name another folder")
 
 
 def _play(folder: Path, settings: Config, stopped: Callable[[], bool]) -> None:

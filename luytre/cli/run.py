@@ -38,7 +38,9 @@ def run(
         for name, command in commands.items():
             say(f"{name}: luytre {' '.join(command)}")
         return
-    Supervisor(commands, SystemClock()).run(Stopped())
+    stopped = Stopped()
+    with build.alone(settings, "run", SystemClock()):
+        Supervisor(commands, SystemClock()).run(stopped)
 
 
 def ship(

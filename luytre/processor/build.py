@@ -21,12 +21,11 @@ from luytre.core.ecs import empty_rejects
 from luytre.core.errors import NeighbourError
 from luytre.core.log import get_logger
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, REJECTS_TOPIC
-from luytre.core.metrics import LAG, RULES, serve_metrics
+from luytre.core.metrics import RULES, serve_metrics
 from luytre.processor.account import Account, accounts_of
 from luytre.processor.content import Content, content
-from luytre.processor.detect import DetectRooms, DetectSink
+from luytre.processor.detect import DetectSink
 from luytre.processor.index import IndexSink
-from luytre.processor.judge import Judge
 from luytre.processor.places import Places
 from luytre.processor.run import Loop
 from luytre.processor.scan import Scanner
@@ -85,15 +84,11 @@ def accounts(config: Config) -> list[Account]:
 def lag(config: Config, group: str, topic: str) -> int:
     """Return how many messages of a topic a group has not committed."""
     opened = open_log(config)
-    waiting = _waiting(opened, group, topic)
-    opened.close()
-    return waiting
-
-
-def _waiting(opened: EmbeddedLog, group: str, topic: str) -> int:
     topics = opened.topics()
     starts, done = topics.starts(topic), topics.committed(group, topic)
-    return sum(end - done.get(p, starts[p]) for p, end in topics.ends(topic).items())
+    waiting = sum(end - done.get(p, starts[p]) for p, end in topics.ends(topic).items())
+    opened.close()
+    return waiting
 
 
 def rejects(config: Config, reason: str = "") -> pl.DataFrame:
@@ -133,10 +128,10 @@ def scanner(config: Config, rules: Content, clock: Clock) -> Scanner:
 def _needed(
     engine: Matcher, enrichment: Enrichment, archived: frozenset[str]
 ) -> Callable[[Part], frozenset[str]]:
-    """Return what to decode. What enrichment can add is never taken from a payload."""
+    """Return what to decode. Columns that enrichment adds are never taken from a payload."""
 
     def needed(part: Part) -> frozenset[str]:
-        return (engine.needed(part) | enrichment.needed | archived) - enrich.RESERVED
+        return (engine.needed(part) | enrichment.needed | archived) - enrichment.columns
 
     return needed
 
@@ -150,7 +145,7 @@ def ship(config: Config, stopped: Callable[[], bool]) -> None:
 def ship_once(config: Config) -> int:
     """Send everything that is there now; return how many events that were."""
     with alone(config, "shipper", SystemClock()):
-        return _shipper(config).pass_once(final=True)
+        return _shipper(config).pass_once()
 
 
 def _shipper(config: Config) -> Shipper:
@@ -179,19 +174,21 @@ def _detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
     table = archive(config) if config.archive.enabled else None
     seen = SeenSequences(ledger(config), opened.topic_id)
     archived = table.archive_columns if table else frozenset()
-    rooms = DetectRooms(
+    sink = DetectSink(
         intake=Intake(_needed(rules.engine, enrichment, archived), seen.admit),
-        judge=Judge([enrichment], rules.engine, table.select if table else None),
+        stages=[enrichment],
+        matcher=rules.engine,
         producer=opened.producer(),
         reject_messages=reject_messages,
         progress=seen,
         archive=table,
-        tables=enrichment,
+        checkpoint=enrichment.checkpoint,
+        clock=clock,
+        flush_bytes=config.archive.flush_mib * MIB,
+        flush_s=config.archive.flush_s,
     )
-    flush = config.archive
-    sink = DetectSink(rooms, clock, flush_bytes=flush.flush_mib * MIB, flush_s=flush.flush_s)
     _report(rules)
-    loop = Loop("detect", sink, clock, _observed(opened, DETECT_GROUP, EVENTS_TOPIC))
+    loop = Loop(sink)
     loop.run(opened.consumer(DETECT_GROUP, EVENTS_TOPIC, on_revoke=loop.on_revoke), stopped)
 
 
@@ -204,16 +201,11 @@ def _report(rules: Content) -> None:
 
 def index(config: Config, stopped: Callable[[], bool]) -> None:
     """Run the index loop until stopped."""
-    opened, clock = open_log(config), SystemClock()
-    observed = _observed(opened, INDEX_GROUP, ALERTS_TOPIC)
-    loop = Loop("index", IndexSink(alert_store(config)), clock, observed)
+    loop = Loop(IndexSink(alert_store(config)))
     with metrics(config, 0):
-        loop.run(opened.consumer(INDEX_GROUP, ALERTS_TOPIC, on_revoke=loop.on_revoke), stopped)
-
-
-def _observed(opened: EmbeddedLog, group: str, topic: str) -> Callable[[], None]:
-    """Return what sets the lag of a group after its commits."""
-    return lambda: LAG.labels(group).set(_waiting(opened, group, topic))
+        loop.run(
+            open_log(config).consumer(INDEX_GROUP, ALERTS_TOPIC, on_revoke=loop.on_revoke), stopped
+        )
 
 
 def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:

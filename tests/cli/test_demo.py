@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from luytre.core.clock import ManualClock
+from luytre.core.config import Config
+from luytre.processor import build
 from tests.cli.running import LUYTRE, Call
 
 pytestmark = pytest.mark.xdist_group("demo")
@@ -19,6 +22,19 @@ def test_a_folder_of_others_is_refused_and_left_alone(luytre: Call, tmp_path: Pa
     assert ran.code == 4
     assert "not empty and not from an earlier demo" in ran.err
     assert [path.name for path in (tmp_path / "demo").iterdir()] == ["mine.txt"]
+
+
+def test_a_demo_that_runs_is_not_pulled_from_under_itself(luytre: Call, tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / ".luytre-demo").touch()
+    (tmp_path / "demo" / "luytre.yaml").write_text("data_dir: data")
+
+    with build.alone(Config(data_dir=tmp_path / "demo" / "data"), "shipper", ManualClock()):
+        ran = luytre("demo")
+
+    assert ran.code == 4
+    assert "a demo runs in demo" in ran.err
+    assert (tmp_path / "demo" / "luytre.yaml").exists()
 
 
 def test_it_finds_the_attacks_and_can_be_repeated(tmp_path: Path) -> None:
