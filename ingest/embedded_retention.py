@@ -46,9 +46,10 @@ class Retention:
         """Delete what has to go from one topic and return how many messages that were."""
         horizon_us = microseconds(self._clock.now() - self._age)
         reached = floors(self._groups, file.topic, horizon_us // 1000)
+        everyone = floors(self._groups, file.topic, 0)
         deleted = 0
         for partition, limits in file.limits().items():
-            floor = min((each.get(partition, 0) for each in reached), default=limits.next)
+            floor = min((each.get(partition, 0) for each in everyone), default=limits.next)
             deleted += self._drop_old(file, partition, horizon_us, floor)
         deleted += self._drop_excess(file, reached)
         while file.free_pages(_PAGES_PER_STEP):

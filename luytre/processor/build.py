@@ -21,11 +21,12 @@ from luytre.core.ecs import empty_rejects
 from luytre.core.errors import NeighbourError
 from luytre.core.log import get_logger
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, REJECTS_TOPIC
-from luytre.core.metrics import RULES, serve_metrics
+from luytre.core.metrics import LAG, RULES, serve_metrics
 from luytre.processor.account import Account, accounts_of
 from luytre.processor.content import Content, content
-from luytre.processor.detect import DetectSink
+from luytre.processor.detect import DetectRooms, DetectSink
 from luytre.processor.index import IndexSink
+from luytre.processor.judge import Judge
 from luytre.processor.places import Places
 from luytre.processor.run import Loop
 from luytre.processor.scan import Scanner
@@ -84,11 +85,25 @@ def accounts(config: Config) -> list[Account]:
 def lag(config: Config, group: str, topic: str) -> int:
     """Return how many messages of a topic a group has not committed."""
     opened = open_log(config)
-    topics = opened.topics()
-    starts, done = topics.starts(topic), topics.committed(group, topic)
-    waiting = sum(end - done.get(p, starts[p]) for p, end in topics.ends(topic).items())
+    waiting = _waiting(opened, group, topic)
     opened.close()
     return waiting
+
+
+def expired(config: Config, group: str, topic: str) -> int:
+    """Return how many messages retention took before a group had committed them."""
+    opened = open_log(config)
+    topics = opened.topics()
+    starts, done = topics.starts(topic), topics.committed(group, topic)
+    gone = sum(max(0, starts[place] - offset) for place, offset in done.items())
+    opened.close()
+    return gone
+
+
+def _waiting(opened: EmbeddedLog, group: str, topic: str) -> int:
+    topics = opened.topics()
+    starts, done = topics.starts(topic), topics.committed(group, topic)
+    return sum(end - done.get(p, starts[p]) for p, end in topics.ends(topic).items())
 
 
 def rejects(config: Config, reason: str = "") -> pl.DataFrame:
@@ -128,10 +143,10 @@ def scanner(config: Config, rules: Content, clock: Clock) -> Scanner:
 def _needed(
     engine: Matcher, enrichment: Enrichment, archived: frozenset[str]
 ) -> Callable[[Part], frozenset[str]]:
-    """Return what to decode. Columns that enrichment adds are never taken from a payload."""
+    """Return what to decode. What enrichment can add is never taken from a payload."""
 
     def needed(part: Part) -> frozenset[str]:
-        return (engine.needed(part) | enrichment.needed | archived) - enrichment.columns
+        return (engine.needed(part) | enrichment.needed | archived) - enrich.RESERVED
 
     return needed
 
@@ -145,7 +160,7 @@ def ship(config: Config, stopped: Callable[[], bool]) -> None:
 def ship_once(config: Config) -> int:
     """Send everything that is there now; return how many events that were."""
     with alone(config, "shipper", SystemClock()):
-        return _shipper(config).pass_once()
+        return _shipper(config).pass_once(final=True)
 
 
 def _shipper(config: Config) -> Shipper:
@@ -174,21 +189,19 @@ def _detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
     table = archive(config) if config.archive.enabled else None
     seen = SeenSequences(ledger(config), opened.topic_id)
     archived = table.archive_columns if table else frozenset()
-    sink = DetectSink(
+    rooms = DetectRooms(
         intake=Intake(_needed(rules.engine, enrichment, archived), seen.admit),
-        stages=[enrichment],
-        matcher=rules.engine,
+        judge=Judge([enrichment], rules.engine, table.select if table else None),
         producer=opened.producer(),
         reject_messages=reject_messages,
         progress=seen,
         archive=table,
-        checkpoint=enrichment.checkpoint,
-        clock=clock,
-        flush_bytes=config.archive.flush_mib * MIB,
-        flush_s=config.archive.flush_s,
+        tables=enrichment,
     )
+    flush = config.archive
+    sink = DetectSink(rooms, clock, flush_bytes=flush.flush_mib * MIB, flush_s=flush.flush_s)
     _report(rules)
-    loop = Loop(sink)
+    loop = Loop("detect", sink, clock, _observed(opened, DETECT_GROUP, EVENTS_TOPIC))
     loop.run(opened.consumer(DETECT_GROUP, EVENTS_TOPIC, on_revoke=loop.on_revoke), stopped)
 
 
@@ -201,11 +214,16 @@ def _report(rules: Content) -> None:
 
 def index(config: Config, stopped: Callable[[], bool]) -> None:
     """Run the index loop until stopped."""
-    loop = Loop(IndexSink(alert_store(config)))
+    opened, clock = open_log(config), SystemClock()
+    observed = _observed(opened, INDEX_GROUP, ALERTS_TOPIC)
+    loop = Loop("index", IndexSink(alert_store(config)), clock, observed)
     with metrics(config, 0):
-        loop.run(
-            open_log(config).consumer(INDEX_GROUP, ALERTS_TOPIC, on_revoke=loop.on_revoke), stopped
-        )
+        loop.run(opened.consumer(INDEX_GROUP, ALERTS_TOPIC, on_revoke=loop.on_revoke), stopped)
+
+
+def _observed(opened: EmbeddedLog, group: str, topic: str) -> Callable[[], None]:
+    """Return what sets the lag of a group after its commits."""
+    return lambda: LAG.labels(group).set(_waiting(opened, group, topic))
 
 
 def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:

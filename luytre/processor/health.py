@@ -142,6 +142,10 @@ def _ledger(config: Config) -> Iterator[Finding]:
 
 def _lag(config: Config) -> Iterator[Finding]:
     for group, topic in ((build.DETECT_GROUP, EVENTS_TOPIC), (build.INDEX_GROUP, ALERTS_TOPIC)):
+        expired = build.expired(config, group, topic)
+        if expired:
+            detail = f"{group}: {expired:,} messages expired before they were read"
+            yield Finding("lag", "bad", detail, "a blind window: lengthen log.retention_days")
         waiting = build.lag(config, group, topic)
         detail = f"{group}: {waiting:,} messages not committed"
         if waiting > LAG_WARNING:

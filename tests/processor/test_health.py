@@ -1,10 +1,12 @@
 """`luytre doctor`'s findings: each wrong thing is found, named, and given a remedy."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from luytre.core.batch import TopicPartition
 from luytre.core.clock import SystemClock
 from luytre.core.config import Config, LogConfig, RulesConfig
 from luytre.core.message import EVENTS_TOPIC, Message
@@ -113,3 +115,21 @@ def test_a_long_queue_is_a_warning(config: Config) -> None:
 
     assert found.state == "warning"
     assert found.detail.startswith("detect: 1,001 messages")
+
+
+def test_messages_that_expired_unread_are_a_bad_finding(tmp_path: Path) -> None:
+    config = Config(data_dir=tmp_path, log=LogConfig(partitions=1, retention_days=1e-9))
+    log = build.open_log(config)
+    producer, consumer = log.producer(), log.consumer(build.DETECT_GROUP, EVENTS_TOPIC)
+    producer.send(EVENTS_TOPIC, Message(b"k", b"read"))
+    producer.flush()
+    consumer.commit({TopicPartition(EVENTS_TOPIC, 0): consumer.poll(0)[-1].offset + 1})
+    consumer.close()
+    producer.send(EVENTS_TOPIC, Message(b"k", b"never read"))
+    producer.flush()
+
+    time.sleep(0.01)
+    log.expire()
+
+    bad = [f for f in examine(config) if f.what == "lag" and f.state == "bad"]
+    assert [f.detail for f in bad] == ["detect: 1 messages expired before they were read"]
