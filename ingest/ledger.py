@@ -6,7 +6,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest.ledger_file import Counts, Ledger, PartitionState, StreamRow, StreamUpdate
+from ingest.ledger_file import (
+    Counts,
+    Ledger,
+    PartitionState,
+    StreamRow,
+    StreamUpdate,
+    still_rejected,
+)
 from ingest.ranges import Range, Ranges
 from luytre.core.metrics import RESENT
 
@@ -37,11 +44,11 @@ class SeenSequences:
     so a hole in them is what retention took. ``topic_id`` gives what tells a topic from one of the
     same name that was made anew, whose offsets mean other messages.
 
-    A replayed message (a reject that is tried again) bypasses the check, since its sequences were
-    seen when it was rejected. They are taken back from the rejects here and count as events or
-    rejects anew, so a reject that turns into an event changes the two by one each. It may lie
-    in another partition than its stream; the sum over partitions, which rows show, is right.
-    Replaying one message twice counts it twice.
+    Every sequence that was admitted is an event, unless ``rejected`` says that it is a reject. A
+    replayed message (a reject that is tried again) gives back those of its sequences that are
+    rejects now, and makes them events until they are rejected again; the rest of it was delivered
+    already, so replaying often is replaying once. It may lie in another partition than its stream:
+    what one partition has delivered is a reject in none.
     """
 
     def __init__(self, ledger: Ledger, topic_id: Callable[[str], str] | None = None) -> None:
@@ -83,15 +90,21 @@ class SeenSequences:
             raise ValueError(f"no range of sequences: {count} from {first_seq}")
         known = self._place(place)
         known.reached = max(known.reached, offset + 1)
+        last = first_seq + count - 1
         if replayed:
-            if offset < known.offset:
-                return []
-            known.stream(stream).count(Counts(rejects=-count))
-            return [(first_seq, first_seq + count - 1)]
-        return known.admit(offset, stream, first_seq, first_seq + count - 1)
+            return self._again(known, stream, first_seq, last) if offset >= known.offset else []
+        return known.admit(offset, stream, first_seq, last)
+
+    def rejected(self, place: TopicPartition, stream: str, first_seq: int, count: int) -> None:
+        """Note that sequences are rejects: those of them that ``admit`` returned for this range.
+
+        To be called for each row of rejects, replayed or not, before the flush. Sequences that
+        were never admitted (or ``count`` 0) change nothing.
+        """
+        self._place(place).stream(stream).reject(first_seq, first_seq + count - 1)
 
     def count(self, place: TopicPartition, stream: str, counts: Counts) -> None:
-        """Add what became of sequences that ``admit`` returned."""
+        """Add what is told of sequences that ``admit`` returned."""
         self._place(place).stream(stream).count(counts)
 
     def flush(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -110,6 +123,18 @@ class SeenSequences:
             self._ledger.save(place, offset, known.updates())
             known.saved(offset)
 
+    def _again(self, known: _Place, name: str, first: int, last: int) -> list[Range]:
+        stream = known.stream(name)
+        states = [stream.state(), *self._elsewhere(known, name)]
+        return stream.resolve(first, last, list(still_rejected(states, first, last)))
+
+    def _elsewhere(self, known: _Place, name: str) -> list[StreamUpdate]:
+        states = known.state.elsewhere(name)
+        for place, other in self._places.items():
+            if other is not known and (kept := other.streams.get(name)):
+                states[place] = kept.state()
+        return list(states.values())
+
     def _place(self, place: TopicPartition) -> _Place:
         if place not in self._places:
             self.load([place])
@@ -118,13 +143,54 @@ class SeenSequences:
 
 @dataclass(slots=True)
 class _Stream:
+    """A stream in one partition.
+
+    ``parts_admitted`` are the messages since the last save of which only a part was admitted, by
+    their whole range: rejecting such a message rejects that part, the rest was delivered before.
+    """
+
     ranges: Ranges
+    rejected: Ranges
     counts: Counts = field(default_factory=Counts)
     dirty: bool = False
+    parts_admitted: dict[Range, list[Range]] = field(default_factory=dict)
+
+    def state(self) -> StreamUpdate:
+        return StreamUpdate(self.ranges, self.counts, self.rejected)
 
     def count(self, counts: Counts) -> None:
         self.counts += counts
         self.dirty = True
+
+    def admit(self, first: int, last: int) -> list[Range]:
+        fresh = self.ranges.missing(first, last)
+        self._take(first, last, fresh)
+        return fresh
+
+    def resolve(self, first: int, last: int, taken: list[Range]) -> list[Range]:
+        for piece in taken:
+            self.rejected.remove(*piece)
+        self._take(first, last, taken)
+        return taken
+
+    def _take(self, first: int, last: int, taken: list[Range]) -> None:
+        for piece in taken:
+            self.ranges.add(*piece)
+        self.dirty = True
+        if taken:
+            self.parts_admitted.pop((first, last), None)
+            if taken != [(first, last)]:
+                self.parts_admitted[first, last] = taken
+
+    def reject(self, first: int, last: int) -> None:
+        for part in self.parts_admitted.get((first, last), [(first, last)]):
+            for piece in self.ranges.present(*part):
+                self.rejected.add(*piece)
+        self.dirty = True
+
+    def saved(self) -> None:
+        self.counts, self.dirty = Counts(), False
+        self.parts_admitted.clear()
 
 
 class _Place:
@@ -133,21 +199,20 @@ class _Place:
     def __init__(self, state: PartitionState) -> None:
         self.offset = state.offset
         self.reached = 0
-        self._state = state
-        self._streams: OrderedDict[str, _Stream] = OrderedDict()
+        self.state = state
+        self.streams: OrderedDict[str, _Stream] = OrderedDict()
 
     def stream(self, name: str) -> _Stream:
-        known = self._streams.get(name)
+        known = self.streams.get(name)
         if known is None:
-            known = self._streams[name] = _Stream(self._state.ranges(name))
-        self._streams.move_to_end(name)
+            kept = self.state.stream(name)
+            known = self.streams[name] = _Stream(kept.ranges, kept.rejected)
+        self.streams.move_to_end(name)
         return known
 
     def admit(self, offset: int, name: str, first: int, last: int) -> list[Range]:
         known = self.stream(name)
-        fresh = known.ranges.missing(first, last)
-        known.ranges.add(first, last)
-        known.dirty = True
+        fresh = known.admit(first, last)
         resent = last - first + 1 - sum(end - start + 1 for start, end in fresh)
         # Below the durable offset it is not the shipper who sends again but we who read again.
         if resent and offset >= self.offset:
@@ -156,15 +221,11 @@ class _Place:
         return fresh
 
     def updates(self) -> dict[str, StreamUpdate]:
-        return {
-            name: StreamUpdate(stream.ranges, stream.counts)
-            for name, stream in self._streams.items()
-            if stream.dirty
-        }
+        return {name: stream.state() for name, stream in self.streams.items() if stream.dirty}
 
     def saved(self, offset: int) -> None:
         self.offset = max(self.offset, offset)
-        for stream in self._streams.values():
-            stream.counts, stream.dirty = Counts(), False
-        while len(self._streams) > STREAMS_KEPT:
-            self._streams.popitem(last=False)
+        for stream in self.streams.values():
+            stream.saved()
+        while len(self.streams) > STREAMS_KEPT:
+            self.streams.popitem(last=False)

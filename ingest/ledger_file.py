@@ -18,7 +18,7 @@ from luytre.core.clock import Clock, SystemClock
 from luytre.core.errors import Fenced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from luytre.core.database import Connection
@@ -42,21 +42,22 @@ _MIGRATIONS = (
         PRIMARY KEY (topic, partition, stream)
     ) STRICT;
     """,
+    """
+    ALTER TABLE stream ADD COLUMN rejected TEXT NOT NULL DEFAULT '[]';
+    CREATE INDEX stream_name ON stream (stream);
+    """,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of a stream's sequences; ``parts`` are events by part, times are UTC.
+    """What is told of a stream besides its sequences; ``parts`` are events by part, times are UTC.
 
-    Every processed sequence is an event or a reject. A message of n sequences that cannot be read
-    as a whole counts n rejects, because n is what a later replay takes back.
+    How many events and rejects there are is not counted here: it follows from the sequences.
     """
 
     organization: str = ""
     hint: str = ""
-    events: int = 0
-    rejects: int = 0
     resent: int = 0
     parts: Mapping[str, int] = field(default_factory=dict)
     first_event_at: datetime | None = None
@@ -68,8 +69,6 @@ class Counts:
         return Counts(
             organization=later.organization or self.organization,
             hint=later.hint or self.hint,
-            events=self.events + later.events,
-            rejects=self.rejects + later.rejects,
             resent=self.resent + later.resent,
             parts=Counter(self.parts) + Counter(later.parts),
             first_event_at=min(_known(self.first_event_at, later.first_event_at), default=None),
@@ -80,31 +79,78 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class StreamUpdate:
-    """What a save says of a stream: all its ranges, and the counts since the last save."""
+    """A stream: all its processed sequences, and what is told of it since the last save.
+
+    ``rejected`` are those of ``ranges`` that are rejects now; the others were delivered.
+    """
 
     ranges: Ranges
     counts: Counts = field(default_factory=Counts)
+    rejected: Ranges = field(default_factory=Ranges)
+
+    def delivered(self, first: int, last: int) -> list[Range]:
+        """Return the parts of ``first`` to ``last`` that became events."""
+        found = Ranges(self.ranges.present(first, last))
+        for piece in self.rejected.present(first, last):
+            found.remove(*piece)
+        return list(found)
 
     def united(self, other: StreamUpdate) -> StreamUpdate:
-        return StreamUpdate(Ranges([*self.ranges, *other.ranges]), self.counts + other.counts)
+        """Return both together; what one of them delivered is no reject."""
+        ranges = Ranges([*self.ranges, *other.ranges])
+        rejected = still_rejected([self, other], 0, max(ranges.end - 1, 0))
+        return StreamUpdate(ranges, self.counts + other.counts, rejected)
+
+
+def still_rejected(streams: Iterable[StreamUpdate], first: int, last: int) -> Ranges:
+    """Return what of ``first`` to ``last`` one partition has rejected and none has delivered."""
+    known = list(streams)
+    found = Ranges(piece for each in known for piece in each.rejected.present(first, last))
+    if len(known) > 1:
+        for each in known:
+            for piece in each.delivered(first, last):
+                found.remove(*piece)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRow:
     """A line of ``luytre ledger``: of the sequences below ``end`` all but ``holes`` have arrived.
 
-    A hole is a blind window; it heals when its events arrive.
+    A hole is a blind window; it heals when its events arrive. Events and rejects follow from the
+    sequences, so ``events + rejects + missing == end`` always. In a stream of messages that have no
+    sequences of their own they are numbers of messages, rejected if one event of it is.
     """
 
     stream: str
     counts: Counts
-    end: int
-    holes: tuple[Range, ...]
+    ranges: Ranges
+    rejected: Ranges = field(default_factory=Ranges)
+
+    @property
+    def end(self) -> int:
+        """The sequence after the greatest that arrived."""
+        return self.ranges.end
+
+    @property
+    def holes(self) -> tuple[Range, ...]:
+        """What lies below ``end`` and has not arrived."""
+        return tuple(self.ranges.holes())
 
     @property
     def missing(self) -> int:
         """How many sequences the holes have."""
-        return sum(last - first + 1 for first, last in self.holes)
+        return self.ranges.end - self.ranges.total
+
+    @property
+    def rejects(self) -> int:
+        """How many sequences are rejects now."""
+        return self.rejected.total
+
+    @property
+    def events(self) -> int:
+        """How many sequences became events."""
+        return self.ranges.total - self.rejected.total
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +161,15 @@ class PartitionState:
     offset: int
     _file: DiskFile
 
-    def ranges(self, stream: str) -> Ranges:
-        """Return a stream's processed sequences, freshly read: there may be millions of streams."""
-        found = self._file.read(lambda c: _stream(c, self.place, stream))
-        return found.ranges if found else Ranges()
+    def stream(self, name: str) -> StreamUpdate:
+        """Return a stream here, freshly read: there may be millions of streams."""
+        found = self._file.read(lambda c: _stream(c, self.place, name))
+        return found or StreamUpdate(Ranges())
+
+    def elsewhere(self, name: str) -> dict[TopicPartition, StreamUpdate]:
+        """Return the same stream in the other partitions, as far as it is durable there."""
+        found = self._file.read(lambda c: list(_streams(c, name)))
+        return {place: stream for place, _, stream in found if place != self.place}
 
 
 class Ledger:
@@ -149,8 +200,8 @@ class Ledger:
     def save(self, place: TopicPartition, offset: int, streams: Mapping[str, StreamUpdate]) -> None:
         """Store in one transaction that all below ``offset`` is durable, and add the counts.
 
-        Counts and offset change together, so what a crash repeats from ``offset`` on was not
-        counted before. A lower offset than the stored one changes it not: that much is durable.
+        Sequences, counts and offset change together, so what a crash repeats from ``offset`` on was
+        not counted before. A lower offset than the stored one changes it not: that much is durable.
         """
         version = uuid.uuid4().hex
 
@@ -163,7 +214,7 @@ class Ledger:
             reached = max(stored.offset, offset)
             _replace(connection, place, _Place(reached, stored.topic_id, version))
             connection.executemany(
-                "REPLACE INTO stream VALUES (?, ?, ?, ?, ?)",
+                "REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?)",
                 [
                     (*place, stream, *_encoded(_merged(_stream(connection, place, stream), update)))
                     for stream, update in streams.items()
@@ -180,11 +231,11 @@ class Ledger:
         ranges are then united and its counts added.
         """
         united: dict[str, StreamUpdate] = {}
-        for stream, update in self._file.read(lambda connection: list(_streams(connection))):
+        for _, stream, update in self._file.read(lambda connection: list(_streams(connection))):
             known = united.get(stream)
             united[stream] = known.united(update) if known else update
         rows = [
-            StreamRow(stream, each.counts, each.ranges.end, tuple(each.ranges.holes()))
+            StreamRow(stream, each.counts, each.ranges, each.rejected)
             for stream, each in united.items()
         ]
         return sorted(rows, key=lambda row: (row.counts.organization, row.stream))
@@ -216,37 +267,48 @@ def _replace(connection: Connection, place: TopicPartition, now: _Place) -> None
 
 def _start_again(connection: Connection, place: TopicPartition, anew: _Place) -> None:
     _replace(connection, place, anew)
-    # Messages without a sequence are numbered by their offsets, which mean other messages now.
+    # Messages without a sequence are numbered by their offsets, which mean other messages now;
+    # where one was replayed, its number is known in that partition too.
     connection.execute(
-        "UPDATE stream SET ranges = '[]' WHERE topic = ? AND partition = ? AND stream = ?",
-        (*place, f"{place.topic}/{place.partition}"),
+        "UPDATE stream SET ranges = '[]', rejected = '[]' WHERE stream = ?",
+        (f"{place.topic}/{place.partition}",),
     )
 
 
 def _stream(connection: Connection, place: TopicPartition, stream: str) -> StreamUpdate | None:
     found = connection.execute(
-        "SELECT ranges, counts FROM stream WHERE topic = ? AND partition = ? AND stream = ?",
+        "SELECT ranges, counts, rejected FROM stream"
+        " WHERE topic = ? AND partition = ? AND stream = ?",
         (*place, stream),
     )
     return next((_decoded(*row) for row in found), None)
 
 
-def _streams(connection: Connection) -> Iterator[tuple[str, StreamUpdate]]:
-    rows = connection.execute("SELECT stream, ranges, counts FROM stream ORDER BY stream")
-    for stream, ranges, counts in rows:
-        yield stream, _decoded(ranges, counts)
+def _streams(
+    connection: Connection, name: str | None = None
+) -> Iterator[tuple[TopicPartition, str, StreamUpdate]]:
+    chosen = ("", ()) if name is None else ("WHERE stream = ?", (name,))
+    rows = connection.execute(
+        "SELECT topic, partition, stream, ranges, counts, rejected FROM stream"  # noqa: S608
+        f" {chosen[0]} ORDER BY stream",
+        chosen[1],
+    )
+    for topic, partition, stream, *kept in rows:
+        yield TopicPartition(topic, partition), stream, _decoded(*kept)
 
 
 def _merged(stored: StreamUpdate | None, update: StreamUpdate) -> StreamUpdate:
     counts = stored.counts + update.counts if stored else update.counts
-    return StreamUpdate(update.ranges, counts)
+    return StreamUpdate(update.ranges, counts, update.rejected)
 
 
-def _encoded(update: StreamUpdate) -> tuple[str, str]:
-    ranges = msgspec.json.encode(list(update.ranges))
-    return ranges.decode(), msgspec.json.encode(update.counts).decode()
+def _encoded(update: StreamUpdate) -> tuple[str, str, str]:
+    ranges, rejected = (
+        msgspec.json.encode(list(each)).decode() for each in (update.ranges, update.rejected)
+    )
+    return ranges, msgspec.json.encode(update.counts).decode(), rejected
 
 
-def _decoded(ranges: str, counts: str) -> StreamUpdate:
-    pieces = msgspec.json.decode(ranges, type=list[Range])
-    return StreamUpdate(Ranges(pieces), msgspec.json.decode(counts, type=Counts))
+def _decoded(ranges: str, counts: str, rejected: str) -> StreamUpdate:
+    pieces, refused = (msgspec.json.decode(each, type=list[Range]) for each in (ranges, rejected))
+    return StreamUpdate(Ranges(pieces), msgspec.json.decode(counts, type=Counts), Ranges(refused))

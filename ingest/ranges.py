@@ -36,6 +36,25 @@ class Ranges:
         self._firsts[low:high] = [first]
         self._lasts[low:high] = [last]
 
+    def remove(self, first: int, last: int) -> None:
+        """Take out the numbers from ``first`` to ``last``, as far as they are there."""
+        low = bisect_left(self._lasts, first)
+        high = bisect_right(self._firsts, last)
+        if low >= high:
+            return
+        below, above = self._firsts[low], self._lasts[high - 1]
+        kept = [(below, first - 1)] if below < first else []
+        kept += [(last + 1, above)] if above > last else []
+        self._firsts[low:high] = [piece[0] for piece in kept]
+        self._lasts[low:high] = [piece[1] for piece in kept]
+
+    def present(self, first: int, last: int) -> list[Range]:
+        """Return the parts of ``first`` to ``last`` that are in the set, in order."""
+        low = bisect_left(self._lasts, first)
+        high = bisect_right(self._firsts, last)
+        pieces = zip(self._firsts[low:high], self._lasts[low:high], strict=True)
+        return [(max(start, first), min(end, last)) for start, end in pieces]
+
     def missing(self, first: int, last: int) -> list[Range]:
         """Return the parts of ``first`` to ``last`` that are not in the set, in order."""
         low = bisect_left(self._lasts, first)

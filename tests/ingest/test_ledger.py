@@ -59,7 +59,23 @@ def test_missing_is_what_was_asked_without_what_is_there(
 
     missing = ranges.missing(asked[0], asked[0] + asked[1] - 1)
 
+    present = ranges.present(asked[0], asked[0] + asked[1] - 1)
     assert members(missing) == sorted(numbers(*asked) - model)
+    assert members(present) == sorted(numbers(*asked) & model)
+
+
+@given(spans=SPANS, removed=SPAN)
+def test_what_is_removed_is_there_no_more(
+    spans: list[tuple[int, int]], removed: tuple[int, int]
+) -> None:
+    ranges = Ranges((first, first + count - 1) for first, count in spans)
+    model = set().union(*(numbers(*span) for span in spans))
+
+    ranges.remove(removed[0], removed[0] + removed[1] - 1)
+
+    pieces = list(ranges)
+    assert members(pieces) == sorted(model - numbers(*removed))
+    assert all(left[1] + 1 < right[0] for left, right in pairwise(pieces))
 
 
 @given(spans=SPANS)
@@ -149,13 +165,13 @@ def test_a_worker_that_lost_a_partition_cannot_save_it(path: Path) -> None:
     zombie.admit(PLACE, 0, STREAM, 0, 3)
     zombie.load([OTHER])
     heir.admit(PLACE, 0, STREAM, 0, 3)
-    heir.count(PLACE, STREAM, Counts(events=3))
+    heir.rejected(PLACE, STREAM, 1, 1)
     heir.flush({PLACE: 1})
 
     with pytest.raises(Fenced, match="events/0"):
         zombie.flush({PLACE: 1})
     zombie.flush({OTHER: 7})
-    assert [row.counts.events for row in Ledger(path).rows()] == [3]
+    assert [(row.events, row.rejects) for row in Ledger(path).rows()] == [(2, 1)]
 
 
 def test_rows_show_counts_holes_and_times(path: Path) -> None:
@@ -167,21 +183,20 @@ def test_rows_show_counts_holes_and_times(path: Path) -> None:
         Counts(
             organization="so-y-te",
             hint="auto",
-            events=2,
-            rejects=1,
             parts={"linux/sshd": 2},
             first_event_at=MORNING,
             last_event_at=MORNING + timedelta(hours=1),
             received_at=MORNING + timedelta(hours=2),
         ),
     )
+    seen.rejected(PLACE, STREAM, 3, 1)
     seen.flush({PLACE: 1})
     seen.admit(PLACE, 1, STREAM, 4, 2)
     seen.admit(PLACE, 2, STREAM, 9, 1)
     seen.count(
         PLACE,
         STREAM,
-        Counts(events=2, parts={"linux/sshd": 1, "linux/sudo": 1}, first_event_at=MORNING),
+        Counts(parts={"linux/sshd": 1, "linux/sudo": 1}, first_event_at=MORNING),
     )
     seen.flush({PLACE: 3})
 
@@ -191,8 +206,6 @@ def test_rows_show_counts_holes_and_times(path: Path) -> None:
     assert row.counts == Counts(
         organization="so-y-te",
         hint="auto",
-        events=4,
-        rejects=1,
         resent=1,
         parts={"linux/sshd": 3, "linux/sudo": 1},
         first_event_at=MORNING,
@@ -200,6 +213,7 @@ def test_rows_show_counts_holes_and_times(path: Path) -> None:
         received_at=MORNING + timedelta(hours=2),
     )
     assert (row.holes, row.missing, row.end) == (((0, 1), (6, 8)), 5, 10)
+    assert (row.events, row.rejects) == (4, 1)
 
 
 def test_a_hole_heals_when_its_events_arrive(path: Path) -> None:
@@ -218,47 +232,100 @@ def test_rows_unite_a_stream_of_several_partitions(path: Path) -> None:
     seen = SeenSequences(Ledger(path))
     for place, first in ((PLACE, 0), (OTHER, 3)):
         seen.admit(place, 0, STREAM, first, 3)
-        seen.count(place, STREAM, Counts(organization="ubnd", events=3))
+        seen.count(place, STREAM, Counts(organization="ubnd"))
     seen.flush({PLACE: 1, OTHER: 1})
 
     (row,) = Ledger(path).rows()
 
-    assert (row.counts.events, row.holes) == (6, ())
+    assert (row.events, row.holes) == (6, ())
 
 
 def test_rows_are_sorted_by_organization(path: Path) -> None:
     seen = SeenSequences(Ledger(path))
     for stream, organization in (("b", "x"), ("a", "x"), ("z", "a")):
-        seen.count(PLACE, stream, Counts(organization=organization, events=1))
+        seen.count(PLACE, stream, Counts(organization=organization))
     seen.flush({PLACE: 1})
 
     assert [row.stream for row in Ledger(path).rows()] == ["z", "a", "b"]
 
 
 @pytest.mark.parametrize("place", [PLACE, OTHER], ids=["same partition", "another partition"])
-def test_a_replayed_reject_becomes_an_event(path: Path, place: TopicPartition) -> None:
+def test_a_replayed_reject_becomes_an_event_once(path: Path, place: TopicPartition) -> None:
     seen = SeenSequences(Ledger(path))
     seen.admit(PLACE, 0, STREAM, 0, 10)
-    seen.count(PLACE, STREAM, Counts(events=7, rejects=3))
+    seen.rejected(PLACE, STREAM, 3, 3)
     seen.flush({PLACE: 1})
 
-    admitted = seen.admit(place, 1, STREAM, 4, 2, replayed=True)
-    seen.count(place, STREAM, Counts(events=1, rejects=1))
-    seen.flush({place: 2})
+    admitted = [seen.admit(place, offset, STREAM, 4, 2, replayed=True) for offset in (1, 2, 3)]
+    seen.rejected(place, STREAM, 5, 1)
+    seen.flush({place: 4})
 
     (row,) = Ledger(path).rows()
-    assert admitted == [(4, 5)]
-    assert (row.counts.events, row.counts.rejects, row.counts.resent) == (8, 2, 0)
+    assert admitted == [[(4, 5)], [], []]
+    assert (row.events, row.rejects, row.counts.resent) == (8, 2, 0)
 
 
-def test_a_replay_that_is_durable_is_not_counted_again(path: Path) -> None:
+def test_what_is_rejected_again_in_another_partition_can_be_tried_there(path: Path) -> None:
+    seen = SeenSequences(Ledger(path))
+    seen.admit(PLACE, 0, STREAM, 0, 10)
+    seen.rejected(PLACE, STREAM, 3, 1)
+    seen.admit(OTHER, 0, STREAM, 3, 1, replayed=True)
+    seen.rejected(OTHER, STREAM, 3, 1)
+    seen.flush({PLACE: 1, OTHER: 1})
+    before = Ledger(path).rows()[0].rejects
+
+    again = SeenSequences(Ledger(path))
+    admitted = again.admit(OTHER, 1, STREAM, 3, 1, replayed=True)
+    again.flush({OTHER: 2})
+
+    assert (before, admitted, Ledger(path).rows()[0].rejects) == (1, [(3, 3)], 0)
+
+
+def test_a_replay_of_what_is_no_reject_does_nothing(path: Path) -> None:
+    seen = SeenSequences(Ledger(path))
+    seen.admit(PLACE, 0, STREAM, 0, 3)
+
+    assert seen.admit(PLACE, 1, STREAM, 0, 5, replayed=True) == []
+    seen.flush({PLACE: 2})
+    assert [(row.events, row.end) for row in Ledger(path).rows()] == [(3, 3)]
+
+
+def test_a_message_that_is_rejected_whole_leaves_what_was_delivered_before(path: Path) -> None:
+    seen = SeenSequences(Ledger(path))
+    seen.admit(PLACE, 0, STREAM, 3, 1)
+    seen.admit(PLACE, 1, STREAM, 0, 6)
+    seen.rejected(PLACE, STREAM, 0, 6)
+    seen.flush({PLACE: 2})
+
+    assert list(Ledger(path).rows()[0].rejected) == [(0, 2), (4, 5)]
+    assert seen.admit(PLACE, 2, STREAM, 0, 6, replayed=True) == [(0, 2), (4, 5)]
+    seen.rejected(PLACE, STREAM, 0, 6)
+    seen.flush({PLACE: 3})
+    assert Ledger(path).rows()[0].events == 1
+
+
+@pytest.mark.parametrize(("first", "count"), [(5, 1), (0, 0), (-3, 2), (2, 1)])
+def test_only_what_was_admitted_can_be_rejected(path: Path, first: int, count: int) -> None:
+    seen = SeenSequences(Ledger(path))
+    seen.admit(PLACE, 0, STREAM, 0, 2)
+    seen.rejected(PLACE, STREAM, first, count)
+    seen.flush({PLACE: 1})
+
+    assert [(row.events, row.rejects) for row in Ledger(path).rows()] == [(2, 0)]
+
+
+def test_a_replay_that_is_durable_is_not_taken_again(path: Path) -> None:
     first = SeenSequences(Ledger(path))
-    first.admit(PLACE, 0, STREAM, 4, 1, replayed=True)
-    first.flush({PLACE: 1})
+    first.admit(PLACE, 0, STREAM, 4, 1)
+    first.rejected(PLACE, STREAM, 4, 1)
+    first.admit(PLACE, 1, STREAM, 4, 1, replayed=True)
+    first.rejected(PLACE, STREAM, 4, 1)
+    first.flush({PLACE: 2})
 
     after_crash = SeenSequences(Ledger(path))
 
-    assert after_crash.admit(PLACE, 0, STREAM, 4, 1, replayed=True) == []
+    assert after_crash.admit(PLACE, 1, STREAM, 4, 1, replayed=True) == []
+    assert after_crash.admit(PLACE, 2, STREAM, 4, 1, replayed=True) == [(4, 4)]
 
 
 def test_our_own_reading_again_is_no_resending(path: Path) -> None:
@@ -279,17 +346,17 @@ def test_a_topic_made_anew_starts_at_its_start_and_keeps_the_sequences(path: Pat
     before = SeenSequences(Ledger(path), lambda _topic: "first id")
     before.admit(PLACE, 0, STREAM, 0, 5)
     before.admit(PLACE, 1, own, 1, 1)
-    before.count(PLACE, own, Counts(events=1))
-    before.flush({PLACE: 2})
+    before.rejected(PLACE, own, 1, 1)
+    before.admit(OTHER, 0, own, 1, 1, replayed=True)
+    before.flush({PLACE: 2, OTHER: 1})
 
     after = SeenSequences(Ledger(path), lambda _topic: "second id")
 
     assert after.offset(PLACE) == 0
     assert after.admit(PLACE, 0, STREAM, 0, 6) == [(5, 5)]
     assert after.admit(PLACE, 1, own, 1, 1) == [(1, 1)]
-    after.count(PLACE, own, Counts(events=1))
     after.flush({PLACE: 2})
-    assert Ledger(path).rows()[0].counts.events == 2
+    assert [(row.events, row.rejects) for row in Ledger(path).rows()] == [(1, 0), (6, 0)]
     with pytest.raises(Fenced):
         before.flush({PLACE: 3})
 
@@ -325,20 +392,21 @@ def test_crashes_at_any_line_count_every_sequence_once(
             for offset, (stream, first, count) in enumerate(
                 messages[committed:flush_at], committed
             ):
-                for start, end in seen.admit(PLACE, offset, stream, first, count):
-                    seen.count(PLACE, stream, Counts(events=end - start + 1))
+                fresh = seen.admit(PLACE, offset, stream, first, count)
+                counted = sum(end - start + 1 for start, end in fresh)
+                seen.count(PLACE, stream, Counts(parts={"part": counted}))
             crash = data.draw(st.sampled_from(["none", "before the flush", "before the commit"]))
             if crash != "before the flush":
                 seen.flush({PLACE: flush_at})
             if crash == "none":
                 committed = flush_at
-        rows = {row.stream: row.counts for row in ledger.rows()}
+        rows = ledger.rows()
         ledger.close()
 
-    for stream, counts in rows.items():
-        sent = [numbers(first, count) for name, first, count in messages if name == stream]
-        assert counts.events == len(set().union(*sent))
-        assert counts.events + counts.resent == sum(map(len, sent))
+    for row in rows:
+        sent = [numbers(first, count) for name, first, count in messages if name == row.stream]
+        assert row.events == row.counts.parts["part"] == len(set().union(*sent))
+        assert row.events + row.counts.resent == sum(map(len, sent))
 
 
 def _work(path: Path, partition: int) -> None:
@@ -346,7 +414,7 @@ def _work(path: Path, partition: int) -> None:
     seen = SeenSequences(Ledger(path))
     for offset in range(60):
         seen.admit(place, offset, f"stream-{partition}", 2 * offset, 1)
-        seen.count(place, f"stream-{partition}", Counts(events=1))
+        seen.rejected(place, f"stream-{partition}", 2 * offset, offset % 2)
         seen.flush({place: offset + 1})
 
 
@@ -361,7 +429,7 @@ def test_workers_share_the_file(path: Path) -> None:
     rows = Ledger(path).rows()
 
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    assert [(row.counts.events, row.missing) for row in rows] == [(60, 59)] * 3
+    assert [(row.events, row.rejects, row.missing) for row in rows] == [(30, 30, 59)] * 3
 
 
 def test_a_save_without_the_latest_state_is_refused(path: Path) -> None:
@@ -369,4 +437,4 @@ def test_a_save_without_the_latest_state_is_refused(path: Path) -> None:
 
     with pytest.raises(Fenced):
         Ledger(path).save(PLACE, 2, {})
-    assert Ledger(path).state(PLACE).ranges(STREAM) == Ranges([(0, 0)])
+    assert Ledger(path).state(PLACE).stream(STREAM).ranges == Ranges([(0, 0)])

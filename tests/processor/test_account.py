@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ingest.ledger import Counts, StreamRow
+from ingest.ledger import Counts, Ranges, StreamRow
 from ingest.shippers.lines import Place
 from ingest.shippers.registry import FileRow
 from luytre.processor.account import accounts_of
@@ -18,33 +18,34 @@ def shipped(stream: str, events: int, organization: str = "org") -> FileRow:
     )
 
 
-def seen(
-    stream: str,
-    events: int,
-    rejects: int = 0,
-    *,
-    end: int | None = None,
-    holes: tuple[tuple[int, int], ...] = (),
-) -> StreamRow:
-    counts = Counts(organization="org", events=events, rejects=rejects, received_at=NOW)
-    return StreamRow(stream, counts, events + rejects if end is None else end, holes)
+def seen(stream: str, *arrived: tuple[int, int], rejected: int = 0) -> StreamRow:
+    """Return a row whose first sequences are the rejects."""
+    refused = Ranges([(0, rejected - 1)] if rejected else [])
+    return StreamRow(stream, Counts(organization="org", received_at=NOW), Ranges(arrived), refused)
 
 
 @pytest.mark.parametrize(
     ("given", "arrived", "expected"),
     [
-        pytest.param([shipped("a", 5)], [seen("a", 4, 1)], (5, 4, 1, 0, 0), id="all arrived"),
-        pytest.param([shipped("a", 5)], [seen("a", 2)], (5, 2, 0, 3, 0), id="some on their way"),
+        pytest.param(
+            [shipped("a", 5)], [seen("a", (0, 4), rejected=1)], (5, 4, 1, 0, 0), id="all arrived"
+        ),
+        pytest.param(
+            [shipped("a", 5)], [seen("a", (0, 1))], (5, 2, 0, 3, 0), id="some on their way"
+        ),
         pytest.param([shipped("a", 5)], [], (5, 0, 0, 5, 0), id="nothing arrived yet"),
         pytest.param(
             [shipped("a", 9)],
-            [seen("a", 4, end=7, holes=((2, 3), (5, 5)))],
+            [seen("a", (0, 1), (4, 4), (6, 6))],
             (9, 4, 0, 2, 3),
             id="holes are missing, what follows is on its way",
         ),
-        pytest.param([], [seen("b", 3)], (3, 3, 0, 0, 0), id="another machine's shipper"),
+        pytest.param([], [seen("b", (0, 2))], (3, 3, 0, 0, 0), id="another machine's shipper"),
         pytest.param(
-            [shipped("a", 2)], [seen("a", 5)], (5, 5, 0, 0, 0), id="a shipper restored from backup"
+            [shipped("a", 2)],
+            [seen("a", (0, 4))],
+            (5, 5, 0, 0, 0),
+            id="a shipper restored from backup",
         ),
     ],
 )
