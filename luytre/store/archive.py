@@ -59,7 +59,7 @@ class Archive:
             rows = new_rows(events, reach, reached)
             if rows.is_empty():
                 break
-            added = [self._table.write(frame, values) for values, frame in split(rows)]
+            added = self._table.write_all(split(rows))
             ahead = {_app(place): end for place, end in reach.items() if end > reached[place]}
             if self._table.commit(added, ahead):
                 break

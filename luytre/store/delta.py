@@ -27,7 +27,7 @@ from luytre.store.archive_upkeep import DataFile
 from luytre.store.durable import make_directory, sync, write_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 Action = AddAction | RemoveAction
@@ -126,6 +126,21 @@ class Table:
             write_parquet(rows, self.path / relative)
             size = (self.path / relative).stat().st_size
         return AddAction(relative, size, values, _now_ms(), data_change, statistics(rows))
+
+    def write_all(
+        self, parts: Iterable[tuple[dict[str, str | None], pl.DataFrame]]
+    ) -> list[Action]:
+        """Write and sync a file of each partition; if one cannot be written, none is left."""
+        added: list[Action] = []
+        try:
+            for values, rows in parts:
+                added.append(self.write(rows, values))
+        except BaseException:
+            # No commit was tried, so no entry can name them.
+            for action in added:
+                (self.path / action.path).unlink(missing_ok=True)
+            raise
+        return added
 
     def commit(self, actions: Sequence[Action], versions: Mapping[str, int]) -> bool:
         """Commit actions on what we saw; False if another commit got in their way since.

@@ -36,9 +36,16 @@ def make_directory(path: Path) -> None:
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
-    """Write a new file of zstd-compressed columns and return once all of it is on disk."""
+    """Write a new file of zstd-compressed columns and return once all of it is on disk.
+
+    What cannot be written whole is not left: on a full disk, each retry would take more of it.
+    """
     make_directory(path.parent)
     metadata = {PLAIN_BYTES: str(frame.estimated_size())}
-    frame.write_parquet(path, row_group_size=ROW_GROUP_ROWS, metadata=metadata)
-    sync(path)
-    sync(path.parent)
+    try:
+        frame.write_parquet(path, row_group_size=ROW_GROUP_ROWS, metadata=metadata)
+        sync(path)
+        sync(path.parent)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
