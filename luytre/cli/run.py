@@ -10,6 +10,7 @@ from luytre.cli.output import counted, say
 from luytre.cli.settings import ConfigOption, read_config
 from luytre.core.clock import SystemClock
 from luytre.processor import build
+from luytre.processor.places import Places
 from luytre.processor.supervise import Stopped, Supervisor
 
 Workers = Annotated[
@@ -40,7 +41,8 @@ def run(
         return
     stopped = Stopped()
     with build.alone(settings, "run", SystemClock()):
-        Supervisor(commands, SystemClock()).run(stopped)
+        status = Places(settings.data_dir).supervisor
+        Supervisor(commands, SystemClock(), status=status).run(stopped)
 
 
 def ship(

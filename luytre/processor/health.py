@@ -15,6 +15,7 @@ from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC
 from luytre.processor import build
 from luytre.processor.content import content
 from luytre.processor.places import Places
+from luytre.processor.supervise import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +47,7 @@ def examine(config: Config) -> list[Finding]:
         _disk,
         _clock,
         _running,
+        _processes,
         _rules,
         _tables,
     ]
@@ -138,6 +140,13 @@ def _ledger(config: Config) -> Iterator[Finding]:
         yield Finding("ledger", "warning", detail, "a blind window: it heals when they arrive")
     if not holes:
         yield Finding("ledger", "good", "no holes")
+
+
+def _processes(config: Config) -> Iterator[Finding]:
+    for name, child in read_status(Places(config.data_dir).supervisor).items():
+        if child.restarts:
+            detail = f"{name} died {child.restarts} times, last at {child.died_at[:19]}Z"
+            yield Finding("processes", "warning", detail, "the logs of `luytre run` say why")
 
 
 def _lag(config: Config) -> Iterator[Finding]:

@@ -43,6 +43,11 @@ class Places:
         return self.root / "cache" / "plans"
 
     @property
+    def supervisor(self) -> Path:
+        """What the supervisor says of its children."""
+        return self.root / "supervisor.json"
+
+    @property
     def enrichment(self) -> Path:
         """What enrichment remembers, per worker: two workers must not share first-seen state."""
         return self.root / "enrichment"

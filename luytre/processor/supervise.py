@@ -12,13 +12,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from luytre.core.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from luytre.core.clock import Clock
 
@@ -39,13 +42,30 @@ class Child:
     started_s: float = 0.0
     start_at_s: float = 0.0
     wait_s: float = RESTART_FIRST_S
-    restarts: int = field(default=0)
+    restarts: int = 0
+    died_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildStatus:
+    """How often a child died since the supervisor started, and when it did so last (UTC)."""
+
+    restarts: int
+    died_at: str
+
+
+def read_status(path: Path) -> dict[str, ChildStatus]:
+    """Return what the last supervisor said of its children; nothing if there was none."""
+    if not path.exists():
+        return {}
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, ChildStatus])
 
 
 class Supervisor:
     """Keeps children running until it is stopped, then lets them drain for ``drain_s``.
 
-    A child is ``program`` with the arguments of one of ``commands``.
+    A child is ``program`` with the arguments of one of ``commands``. ``status`` is a file that
+    says, for `luytre doctor`, how often each child died and when it did so last.
     """
 
     def __init__(
@@ -55,12 +75,15 @@ class Supervisor:
         *,
         program: Sequence[str] = (sys.executable, "-m", "luytre"),
         drain_s: float = DRAIN_S,
+        status: Path | None = None,
     ) -> None:
         self.children = [Child(name, command) for name, command in commands.items()]
         self._clock, self._program, self._drain_s = clock, program, drain_s
+        self._status = status
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Start everything, restart what dies, and in the end stop everything."""
+        self._report()
         try:
             while not stopped():
                 for child in self.children:
@@ -86,6 +109,16 @@ class Supervisor:
         child.start_at_s = now_s + child.wait_s
         log.error("process ended", name=child.name, code=code, again_in_s=child.wait_s)
         child.wait_s = min(child.wait_s * 2, RESTART_MAX_S)
+        child.died_at = self._clock.now().isoformat()
+        self._report()
+
+    def _report(self) -> None:
+        if self._status is None:
+            return
+        rows = {c.name: ChildStatus(c.restarts, c.died_at) for c in self.children}
+        fresh = self._status.with_suffix(".new")
+        fresh.write_bytes(msgspec.json.encode(rows))
+        fresh.replace(self._status)
 
     def _start(self, child: Child, now_s: float) -> None:
         child.process = subprocess.Popen(  # noqa: S603 - our own program and arguments

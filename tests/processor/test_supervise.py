@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from luytre.core.clock import SystemClock
-from luytre.processor.supervise import RESTART_FIRST_S, Stopped, Supervisor
+from luytre.processor.supervise import RESTART_FIRST_S, Stopped, Supervisor, read_status
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
 NOTE = "import sys, os; open(sys.argv[1], 'a').write(str(os.getpid()) + chr(10))\n"
@@ -121,3 +121,22 @@ def test_a_signal_asks_to_stop(number: signal.Signals) -> None:
     finally:
         for n, handler in former.items():
             signal.signal(n, handler)
+
+
+def test_the_doctor_can_read_how_often_a_child_died(tmp_path: Path) -> None:
+    status = tmp_path / "supervisor.json"
+    clock = SystemClock()
+    until_s = clock.monotonic_s() + 3
+    program = (sys.executable, "-c", "raise SystemExit(1)")
+
+    Supervisor({"mortal": []}, clock, program=program, status=status).run(
+        lambda: clock.monotonic_s() > until_s or read_restarts(status) >= 2
+    )
+
+    assert read_status(status)["mortal"].restarts >= 2
+    assert read_status(status)["mortal"].died_at
+    assert read_status(tmp_path / "none.json") == {}
+
+
+def read_restarts(status: Path) -> int:
+    return read_status(status)["mortal"].restarts
