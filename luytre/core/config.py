@@ -115,7 +115,7 @@ class ShipConfig(_Section):
 
     name: str = Field(
         default_factory=socket.gethostname,
-        description="This shipper's name; the host's name by default. It must be unique among shippers.",
+        description="This shipper's name; the host's name by default. Streams are named by it, and by an id that the data folder keeps.",
     )
     files: tuple[FileInput, ...] = Field(
         (), description="Files to follow; `.evtx` files are read as Windows event logs."
