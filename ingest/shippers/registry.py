@@ -28,6 +28,10 @@ CREATE TABLE files (
 ) STRICT;
 CREATE TABLE streams (base TEXT PRIMARY KEY, taken INTEGER NOT NULL) STRICT;
 """
+_SHIPPER = """
+CREATE TABLE shipper (id TEXT NOT NULL) STRICT;
+INSERT INTO shipper VALUES (lower(hex(randomblob(8))));
+"""
 _COLUMNS = (
     "stream, origin, organization, hint, kind, path, device, inode,"
     " offset, next_seq, piece, mark, crc, size, finished"
@@ -64,10 +68,14 @@ class Registry:
 
     A stream's row is there before its first event is sent, and what it says is written only after
     the log has what it speaks of: after a crash the same events get the same sequence numbers.
+    ``shipper_id`` is drawn once and kept: two machines of one name (cloned ones) would otherwise
+    count files with one first line in one stream, and the second's events would pass for re-sends.
     """
 
     def __init__(self, state: Path) -> None:
-        self._database = open_database(state / FILE_NAME, [_SCHEMA])
+        self._database = open_database(state / FILE_NAME, [_SCHEMA, _SHIPPER])
+        [(shipper_id,)] = self._database.execute("SELECT id FROM shipper")
+        self.shipper_id = str(shipper_id)
         # Listeners save from their own threads; a connection serves one at a time.
         self._lock = threading.Lock()
 

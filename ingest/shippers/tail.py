@@ -271,7 +271,7 @@ class Follower:
         self._with_origin.setdefault(start.origin, []).append(file)
 
     def _stream(self, origin: str) -> str:
-        return f"{self._settings.name}/{origin[:16]}"
+        return f"{self._settings.name}/{self._registry.shipper_id}/{origin[:16]}"
 
     def _adopt(self, file: Followed, row: FileRow) -> None:
         """Go on with ``row`` in ``file``, wherever that is now."""

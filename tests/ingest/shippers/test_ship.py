@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,6 +99,33 @@ def test_an_input_has_its_own_organization(tmp_path: Path) -> None:
 
     headers = log.poll(0)[0].message.headers
     assert (headers["organization"], headers["hint"]) == ("commune", "sshd")
+
+
+def test_two_shippers_of_one_name_do_not_share_a_stream(tmp_path: Path) -> None:
+    sent = []
+    for machine in ("one", "clone"):
+        (tmp_path / machine).mkdir()
+        yard = Yard(tmp_path / machine)
+        yard.append("app.log", "#header\nsame\n")
+        yard.ship()
+        sent.append(yard.sent())
+
+    (one, *_), (clone, *_) = sent
+    assert one.stream != clone.stream
+    assert [s.id for s in sent[0]] == [s.id for s in sent[1]]
+
+
+def test_a_shipper_keeps_its_streams_name_when_it_restarts(tmp_path: Path) -> None:
+    yard = Yard(tmp_path, ("*.log",))
+    yard.append("a.log", "a\n")
+    yard.ship()
+    yard.restart()
+    yard.append("b.log", "b\n")
+    yard.ship()
+
+    shippers = {s.stream.rpartition("/")[0] for s in yard.sent()}
+    assert len(shippers) == 1
+    assert re.fullmatch("office/[0-9a-f]{16}", shippers.pop())
 
 
 def test_the_log_in_memory_gives_back_what_was_flushed() -> None:
