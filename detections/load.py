@@ -8,13 +8,17 @@ import os
 import uuid
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigma.rule import SigmaRule
 
+from detections.correlation import Correlation
+from detections.correlation_rules import read_correlation, resolve
+from detections.filters import LoadedFilter, read_filter, resolve_filters
 from detections.manifest import set_licence
+from detections.mappings import NOTHING, Adaptation
 from detections.sigmafile import read_rule
 from luytre.core.alert import LEVELS, Level, RuleCard
 from luytre.core.batch import LogSource
@@ -43,30 +47,72 @@ class LoadedRule:
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """Rules in order of their files, what was refused, and the digest of all rules' content."""
+    """Rules in order of their files, what was refused, and the digest of all content.
+
+    ``correlations`` stand behind those that they rest on; ``filters`` know the ids of their rules.
+    """
 
     rules: tuple[LoadedRule, ...]
     faults: tuple[Fault, ...]
     digest: str
+    filters: tuple[LoadedFilter, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
 
 
-def load_rules(paths: Sequence[Path], *, builtin: bool = True) -> RuleSet:
+@dataclass(slots=True)
+class _Found:
+    """What was read so far."""
+
+    adaptation: Adaptation
+    faults: list[Fault] = field(default_factory=list)
+    rules: list[LoadedRule] = field(default_factory=list)
+    filters: list[LoadedFilter] = field(default_factory=list)
+    correlations: list[Correlation] = field(default_factory=list)
+
+
+def load_rules(
+    paths: Sequence[Path], *, builtin: bool = True, adaptation: Adaptation = NOTHING
+) -> RuleSet:
     """Return the rules of ``paths`` (files, or folders with all below), and Luytre's own first.
 
     A rule with a fault is left out and never stops the others. Of two rules with one id the first
-    stays.
+    stays. Filters and correlations are looked for in the same files.
     """
-    faults: list[Fault] = []
-    rules: dict[str, LoadedRule] = {}
+    found = _Found(adaptation)
     with _quiet():
-        files = _files([BUILTIN, *paths] if builtin else paths, faults)
-        for rule in (rule for path, licence in files for rule in _read(path, licence, faults)):
-            first = rules.setdefault(rule.card.id, rule)
-            if first is not rule:
-                faults.append(_duplicate(rule, first))
-    versions = sorted(f"{rule.card.id} {rule.card.version}\n" for rule in rules.values())
-    digest = hashlib.sha256("".join(versions).encode()).hexdigest()
-    return RuleSet(tuple(rules.values()), tuple(faults), digest)
+        for path, licence in _files([BUILTIN, *paths] if builtin else paths, found.faults):
+            _read(path, licence, found)
+    rules = _unique(found.rules, found.faults)
+    filters, unknown = resolve_filters(found.filters, rules)
+    correlations, loose = resolve(found.correlations, rules)
+    return RuleSet(
+        rules,
+        (*found.faults, *unknown, *loose),
+        _digest(rules, filters, correlations, adaptation),
+        filters,
+        tuple(correlations),
+    )
+
+
+def _unique(rules: Iterable[LoadedRule], faults: list[Fault]) -> tuple[LoadedRule, ...]:
+    unique: dict[str, LoadedRule] = {}
+    for rule in rules:
+        first = unique.setdefault(rule.card.id, rule)
+        if first is not rule:
+            faults.append(_duplicate(rule, first))
+    return tuple(unique.values())
+
+
+def _digest(
+    rules: Iterable[LoadedRule],
+    filters: Iterable[LoadedFilter],
+    correlations: Iterable[Correlation],
+    adaptation: Adaptation,
+) -> str:
+    versions = [f"{card.id} {card.version}\n" for card in (each.card for each in rules)]
+    versions += [f"{card.id} {card.version}\n" for card in (each.card for each in correlations)]
+    versions += [f"{each.id} {each.version}\n" for each in filters]
+    return hashlib.sha256("".join([*sorted(versions), adaptation.digest]).encode()).hexdigest()
 
 
 @contextmanager
@@ -110,24 +156,35 @@ def _folders(path: Path) -> Iterator[tuple[Path, list[str]]]:
         yield Path(folder), sorted(name for name in names if name.endswith(SUFFIXES))
 
 
-def _read(path: Path, licence: str, faults: list[Fault]) -> Iterator[LoadedRule]:
+def _read(path: Path, licence: str, found: _Found) -> None:
     try:
         with path.open("rb") as file:
             content = file.read(BYTES_MAX + 1)
     except OSError as error:
-        faults.append(Fault(path, 1, f"cannot be read: {error.strerror}"))
+        found.faults.append(Fault(path, 1, f"cannot be read: {error.strerror}"))
         return
     documents, problems = read_yaml(path, content)
-    faults += problems
+    found.faults += problems
     if not documents and not problems:
-        faults.append(Fault(path, 1, "holds no rule"))
+        found.faults.append(Fault(path, 1, "holds no rule"))
     for document, version in zip(documents, _versions(documents, content), strict=True):
-        if document.data is None:
-            continue  # what a trailing "---" leaves
-        sigma, problems = read_rule(document)
-        faults += problems
-        if sigma is not None:
-            yield _loaded(document, sigma, version, licence)
+        if document.data is not None:  # what a trailing "---" leaves
+            found.faults += _document(document, version, licence, found)
+
+
+def _document(document: Document, version: str, licence: str, found: _Found) -> list[Fault]:
+    """Add what a document is to what was found, and return its faults."""
+    keys = document.data.keys() if isinstance(document.data, dict) else ()
+    if "correlation" in keys:
+        correlation, faults = read_correlation(document)
+        found.correlations += [correlation] if correlation else []
+    elif "filter" in keys:
+        hiding, faults = read_filter(document, found.adaptation, version)
+        found.filters += [hiding] if hiding else []
+    else:
+        sigma, faults = read_rule(document, found.adaptation)
+        found.rules += [_loaded(document, sigma, version, licence)] if sigma else []
+    return faults
 
 
 def _versions(documents: Sequence[Document], content: bytes) -> list[str]:
@@ -155,7 +212,7 @@ def _loaded(document: Document, sigma: SigmaRule, version: str, licence: str) ->
     card = RuleCard(
         id=str(sigma.id)
         if sigma.id
-        else str(uuid.uuid5(_NAMESPACE, f"{sigma.title}\n{logsource}")),
+        else str(uuid.uuid5(_NAMESPACE, f"{sigma.title}\n{_written(document)}")),
         title=sigma.title,
         level=next(known for known in LEVELS if known == level),
         version=version,
@@ -169,6 +226,12 @@ def _loaded(document: Document, sigma: SigmaRule, version: str, licence: str) ->
         false_positives=_texts(sigma.falsepositives),
     )
     return LoadedRule(card, logsource, sigma, document.path, document)
+
+
+def _written(document: Document) -> LogSource:
+    """Return the log source before any mapping: a rule's id may not hang on the deployment."""
+    source = document.data["logsource"]
+    return LogSource(*(_lower(source.get(part)) for part in ("product", "category", "service")))
 
 
 def _lower(part: str | None) -> str | None:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from detections.catalog import Catalog
 from detections.explain import explain_tree, text_of
+from detections.hiding import Hiding, Judged
 from detections.program import Limits, Program
 from detections.scope import KEYWORDS, ORIGINAL, TIME, Scopes
 from luytre.core.alert import Alert, alert_id
 from luytre.core.batch import Part
+from luytre.core.metrics import HIDDEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from detections.plan import Plan
@@ -45,14 +47,18 @@ class Engine:
         self._plan, self._clock, self._versions = plan, clock, versions
         self._limits = limits
         self._made, self._catalog = Scopes(plan), Catalog(plan.atoms)
+        self._hiding = Hiding(plan, self._catalog)
         self._scopes: OrderedDict[Part, Scope] = OrderedDict()
         self._programs: OrderedDict[Part, Program] = OrderedDict()
         self._trees: dict[int, Node] = {}
         self.spent_bytes = 0
 
     def __call__(self, batch: Batch) -> list[Alert]:
-        """Return an alert for every hit."""
-        hits = self.hits(batch)
+        """Return an alert for every hit that no filter hides."""
+        return self.alerts(batch, self.hits(batch))
+
+    def alerts(self, batch: Batch, hits: Sequence[Hit]) -> list[Alert]:
+        """Return the alerts of some hits of a batch, hidden ones too if they are given."""
         if not hits:
             return []
         versions = {**self._versions(), "rules": self._plan.digest}
@@ -60,7 +66,21 @@ class Engine:
         return [self._alert(batch, hit, now, versions) for hit in hits]
 
     def hits(self, batch: Batch) -> list[Hit]:
-        """Return every (row, rule number of the plan) that belong together, in this order."""
+        """Return every (row, rule number of the plan) that no filter hides, in this order."""
+        return self.judged(batch).hits
+
+    def judged(self, batch: Batch) -> Judged:
+        """Return the hits of a batch, and apart from them those that filters hide."""
+        hits = self._unfiltered(batch)
+        if not hits or not self._plan.filters:
+            return Judged(hits, [])
+        judged = self._hiding.judge(batch, hits)
+        for hidden in judged.hidden:
+            for number in hidden.filters:
+                HIDDEN.labels(self._plan.filters[number].id).inc()
+        return judged
+
+    def _unfiltered(self, batch: Batch) -> list[Hit]:
         program = self._program(batch.part)
         before = program.spent_bytes
         hits = program.hits(batch.events)
@@ -72,7 +92,9 @@ class Engine:
     def needed(self, part: object) -> frozenset[str]:
         """Return the columns of a part that its rules read, besides those of every batch."""
         assert isinstance(part, Part)
-        return frozenset(self._scope(part).columns) - {KEYWORDS, TIME}
+        scope = self._scope(part)
+        hiding = self._hiding.columns(part) if scope.trees else frozenset()
+        return (frozenset(scope.columns) | hiding) - {KEYWORDS, TIME}
 
     def _scope(self, part: Part) -> Scope:
         return _recent(self._scopes, part, lambda: self._made.scope(part))

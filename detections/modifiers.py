@@ -132,7 +132,7 @@ class _Expand(SigmaValueModifier[Any, Any]):
 
 def _values(placeholder: Placeholder) -> Iterator[SigmaString | Placeholder]:
     values = PLACEHOLDERS.get({}).get(placeholder.name)
-    if values is None:
+    if not values:
         yield placeholder  # which is refused later, unless a mapping fills it in
     else:
         yield from map(SigmaString, values)
@@ -145,7 +145,7 @@ def _expanded_regex(value: SigmaRegularExpression) -> SigmaRegularExpression:
         match part:
             case Placeholder():
                 values = PLACEHOLDERS.get({}).get(part.name)
-                if values is None:
+                if not values:
                     return value
                 meant = (str(SigmaString(text).to_regex().regexp) for text in values)
                 parts.append(f"(?:{'|'.join(meant)})")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from detections.atoms import compile_atom
+from detections.correlation import Correlation
 from detections.regex import BadRegexError
 from detections.tree import (
     And,
@@ -26,9 +27,12 @@ from luytre.core.alert import RuleCard
 from luytre.core.batch import LogSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from detections.filters import LoadedFilter
     from luytre.core.errors import Fault
+
+Written = TypeVar("Written", "LoadedRule", "LoadedFilter")
 
 
 class PlannedRule(msgspec.Struct, frozen=True, array_like=True):
@@ -39,11 +43,25 @@ class PlannedRule(msgspec.Struct, frozen=True, array_like=True):
     condition: Node
 
 
+class PlannedFilter(msgspec.Struct, frozen=True, array_like=True):
+    """What hides matches of rules (by number; None for any) in the events of its log source."""
+
+    id: str
+    title: str
+    version: str
+    path: str
+    logsource: LogSource
+    rules: tuple[int, ...] | None
+    condition: Node
+
+
 class Plan(msgspec.Struct, frozen=True, array_like=True, dict=True):
-    """Every rule and every distinct atom. Rules and atoms are known by their place."""
+    """Every rule and every distinct atom. Rules, atoms, and filters are known by their place."""
 
     rules: tuple[PlannedRule, ...]
     atoms: tuple[Atom, ...]
+    filters: tuple[PlannedFilter, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -55,20 +73,50 @@ class Plan(msgspec.Struct, frozen=True, array_like=True, dict=True):
         return _filled(self.rules[rule].condition, self.atoms)
 
 
-def build_plan(rules: Iterable[LoadedRule]) -> tuple[Plan, list[Fault]]:
-    """Return the plan of all rules that can be expressed, and a fault for each other one."""
+def build_plan(
+    rules: Iterable[LoadedRule],
+    filters: Iterable[LoadedFilter] = (),
+    correlations: Iterable[Correlation] = (),
+) -> tuple[Plan, list[Fault]]:
+    """Return the plan of all that can be expressed, and a fault for each rule that cannot be.
+
+    Filters of rules that are not there are left out; correlations are taken as they are.
+    """
     table: dict[Atom, int] = {}
-    planned: list[PlannedRule] = []
     faults: list[Fault] = []
-    for rule in rules:
+    planned = [
+        PlannedRule(rule.card, rule.logsource, _numbered(tree, table))
+        for rule, tree in _trees(rules, faults)
+    ]
+    hiding = [
+        PlannedFilter(
+            each.id,
+            each.title,
+            each.version,
+            str(each.path),
+            each.logsource,
+            None if each.references is None else _covered(each, planned),
+            _numbered(tree, table),
+        )
+        for each, tree in _trees(filters, faults)
+    ]
+    kept = tuple(each for each in hiding if each.rules != ())
+    return Plan(tuple(planned), tuple(table), kept, tuple(correlations)), faults
+
+
+def _trees(written: Iterable[Written], faults: list[Fault]) -> Iterator[tuple[Written, Node]]:
+    for each in written:
         try:
-            tree = parse_rule(rule.sigma)
+            tree = parse_rule(each.sigma)
             _check(tree)
         except UnsupportedRuleError as error:
-            faults.append(rule.document.fault(error.place, error.problem, error.remedy))
+            faults.append(each.document.fault(error.place, error.problem, error.remedy))
         else:
-            planned.append(PlannedRule(rule.card, rule.logsource, _numbered(tree, table)))
-    return Plan(tuple(planned), tuple(table)), faults
+            yield each, tree
+
+
+def _covered(hiding: LoadedFilter, planned: Sequence[PlannedRule]) -> tuple[int, ...]:
+    return tuple(n for n, rule in enumerate(planned) if rule.card.id in hiding.rules)
 
 
 def encode_plan(plan: Plan) -> bytes:

@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from detections.load import BUILTIN, SUFFIXES, load_rules
+from detections.load import BUILTIN, SUFFIXES, RuleSet, load_rules
 from detections.manifest import MANIFEST, set_licence
+from detections.mappings import NOTHING
 from detections.plan import Plan, build_plan
 from luytre.core.errors import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from detections.mappings import Adaptation
     from luytre.core.alert import Level
 
 KEPT = 4
@@ -52,6 +54,7 @@ def load_or_build(
     builtin: bool = True,
     disabled: Iterable[str] = (),
     levels: Iterable[Level] = (),
+    adaptation: Adaptation = NOTHING,
 ) -> Loaded:
     """Return the plan of the rules in ``paths``, from ``folder`` if it was compiled before.
 
@@ -60,25 +63,25 @@ def load_or_build(
     are left out, and if ``levels`` is not empty those of other levels.
     """
     disabled, levels = tuple(sorted(disabled)), tuple(sorted(levels))
-    key = _key([BUILTIN, *paths] if builtin else paths, (builtin, disabled, levels))
+    key = _key(
+        [BUILTIN, *paths] if builtin else paths, (builtin, disabled, levels, adaptation.digest)
+    )
     place = folder / _PLAN.replace("*", key)
     loaded = _read(place)
     if loaded is None:
-        loaded = _build(paths, builtin=builtin, disabled=disabled, levels=levels)
+        found = load_rules(paths, builtin=builtin, adaptation=adaptation)
+        loaded = _build(found, disabled, levels)
         _write(place, loaded)
     return loaded
 
 
-def _build(
-    paths: Sequence[Path], *, builtin: bool, disabled: tuple[str, ...], levels: tuple[Level, ...]
-) -> Loaded:
-    loaded = load_rules(paths, builtin=builtin)
+def _build(loaded: RuleSet, disabled: tuple[str, ...], levels: tuple[Level, ...]) -> Loaded:
     wanted = (
         rule
         for rule in loaded.rules
         if rule.card.id not in disabled and (not levels or rule.card.level in levels)
     )
-    plan, faults = build_plan(wanted)
+    plan, faults = build_plan(wanted, loaded.filters, loaded.correlations)
     return Loaded(plan, (*loaded.faults, *faults))
 
 

@@ -33,6 +33,7 @@ from detections.reference_values import (
 from luytre.core.cells import keyword_texts
 
 if TYPE_CHECKING:
+    from detections.filters import LoadedFilter
     from detections.load import LoadedRule
     from luytre.core.batch import Batch, Part
 
@@ -62,33 +63,35 @@ class Event:
 Check = Callable[[Event], bool]
 
 
-def reference_hits(rules: Sequence[LoadedRule], batch: Batch) -> set[tuple[str, str]]:
-    """Return (rule id, event id) of every rule and event that match."""
-    return _reference(tuple(rules)).hits(batch)
+def reference_hits(
+    rules: Sequence[LoadedRule], batch: Batch, filters: Sequence[LoadedFilter] = ()
+) -> set[tuple[str, str]]:
+    """Return (rule id, event id) of every rule and event that match and that no filter hides."""
+    return _reference(tuple(rules), tuple(filters)).hits(batch)
 
 
 @lru_cache(1)
-def _reference(rules: tuple[LoadedRule, ...]) -> Reference:
+def _reference(rules: tuple[LoadedRule, ...], filters: tuple[LoadedFilter, ...] = ()) -> Reference:
     # Tests ask batch after batch with the same rules; building takes longer than most batches.
-    return Reference(rules)
+    return Reference(rules, filters)
 
 
-def needed_columns(rules: Sequence[LoadedRule], part: Part) -> frozenset[str]:
+def needed_columns(rules: Sequence[LoadedRule | LoadedFilter], part: Part) -> frozenset[str]:
     """Return the columns of a part that the conditions of its rules read."""
     trees = [tree for rule in rules if applies(rule, part) for tree in _conditions(rule)]
     return frozenset(part.column(field) for tree in trees for field in _fields(tree)) - {TIME}
 
 
-def applies(rule: LoadedRule, part: Part) -> bool:
-    """Tell whether a rule is about the events of a part."""
+def applies(rule: LoadedRule | LoadedFilter, part: Part) -> bool:
+    """Tell whether a rule or a filter is about the events of a part."""
     return any(rule.logsource.covers(logsource) for logsource in part.logsources)
 
 
 class Reference:
     """Evaluates the same rules on many batches; the conditions of a part are built once."""
 
-    def __init__(self, rules: Sequence[LoadedRule]) -> None:
-        self._rules = rules
+    def __init__(self, rules: Sequence[LoadedRule], filters: Sequence[LoadedFilter] = ()) -> None:
+        self._rules, self._filters = rules, filters
         self._checks: dict[Part, list[tuple[str, Check]]] = {}
         self._cells: dict[str, Cell] = {}
 
@@ -105,9 +108,23 @@ class Reference:
     def _part(self, part: Part) -> list[tuple[str, Check]]:
         if part not in self._checks:
             self._checks[part] = [
-                (rule.card.id, _rule(rule, part)) for rule in self._rules if applies(rule, part)
+                (rule.card.id, self._shown(rule, part))
+                for rule in self._rules
+                if applies(rule, part)
             ]
         return self._checks[part]
+
+    def _shown(self, rule: LoadedRule, part: Part) -> Check:
+        """Return the check of a rule, and not of any filter that is about it and these events."""
+        shows = _rule(rule, part)
+        hides = [
+            _rule(each, part)
+            for each in self._filters
+            if applies(each, part) and each.covers(rule.card.id)
+        ]
+        if not hides:
+            return shows
+        return lambda event: shows(event) and not any(hide(event) for hide in hides)
 
     def _events(self, batch: Batch) -> Iterator[tuple[str, Event]]:
         schema = batch.events.schema
@@ -133,11 +150,11 @@ def _text(value: str | datetime) -> str:
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def _conditions(rule: LoadedRule) -> list[Any]:
+def _conditions(rule: LoadedRule | LoadedFilter) -> list[Any]:
     return [condition.parse() for condition in rule.sigma.detection.parsed_condition]
 
 
-def _rule(rule: LoadedRule, part: Part) -> Check:
+def _rule(rule: LoadedRule | LoadedFilter, part: Part) -> Check:
     """Return the check of a rule; several conditions are alternatives."""
     return _joined(_some, [_built(tree, part) for tree in _conditions(rule)]).check
 

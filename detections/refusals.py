@@ -10,7 +10,7 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from detections.items import WrittenItem, searches, written_items
-from detections.modifiers import DASH, DASHES, MODIFIERS
+from detections.modifiers import DASH, DASHES, MODIFIERS, PLACEHOLDERS
 from detections.regex import LENGTH_MAX
 from detections.times import RANGES
 
@@ -31,19 +31,22 @@ _GROWTH = {"base64": 1.4, "base64offset": 4.1, "wide": 2, "utf16le": 2, "utf16be
 _EXACT_INT_MAX = 2**53
 RESERVED = frozenset({"not", "and", "or"})
 """The words of conditions that cannot name a search as well."""
-_LATER = "comes with a later version"
+_NO_RULES = (("action", "is no part of Sigma 2", "write each rule out"),)
 _QUOTE = "write it in quotes"
 
 
-def refusals(document: Document) -> list[Fault]:
-    """Return every fault that the plain data of a rule shows."""
+def refusals(document: Document, *, mapped: bool = False) -> list[Fault]:
+    """Return every fault that the plain data of a rule shows.
+
+    ``mapped`` rules may have a taxonomy that a mapping knows.
+    """
     data = document.data
     if not isinstance(data, dict):
         return [document.fault((), "is not a Sigma rule", "a rule is a map: title, logsource, ...")]
-    for kind in ("correlation", "filter", "action"):
+    for kind, problem, remedy in _NO_RULES:
         if kind in data:
-            return [document.fault((kind,), f'a Sigma document with "{kind}" {_LATER}')]
-    faults = list(_header(document))
+            return [document.fault((kind,), f'"{kind}" {problem}', remedy)]
+    faults = list(_header(document, mapped=mapped))
     detection = data.get("detection")
     if not isinstance(detection, dict):
         where = "is not a map" if "detection" in data else "is missing"
@@ -69,18 +72,26 @@ def expands_too_far(document: Document) -> Fault | None:
     return document.fault(("detection",), problem, "use fewer or shorter values")
 
 
-def _header(document: Document) -> Iterator[Fault]:
+def _header(document: Document, *, mapped: bool) -> Iterator[Fault]:
     data = document.data
     if not isinstance(data.get("id"), str | None):
         yield document.fault(("id",), "the id is not text", "use a UUID in quotes")
-    if data.get("taxonomy", "sigma") not in TAXONOMIES:
-        yield document.fault(
-            ("taxonomy",),
-            f'the taxonomy "{data["taxonomy"]}" is not known',
-            f"use one of: {', '.join(TAXONOMIES)}",
-        )
+    if not mapped and foreign(data):
+        yield taxonomy_fault(document)
     if data.get("status") == "unsupported":
         yield document.fault(("status",), 'the rule says of itself that it is "unsupported"')
+
+
+def foreign(data: dict[Any, Any]) -> bool:
+    """Tell whether a rule has a taxonomy that only a mapping can make ours."""
+    return data.get("taxonomy", "sigma") not in TAXONOMIES
+
+
+def taxonomy_fault(document: Document) -> Fault:
+    """Return the fault of a taxonomy that nothing here knows."""
+    problem = f'the taxonomy "{document.data["taxonomy"]}" is not known'
+    remedy = f"use one of: {', '.join(TAXONOMIES)}; or map it: rules.mappings"
+    return document.fault(("taxonomy",), problem, remedy)
 
 
 def _names(document: Document, detection: dict[Any, Any]) -> Iterator[Fault]:
@@ -170,10 +181,22 @@ def _expanded(item: WrittenItem) -> float:
     growth = 1.0
     for modifier in item.modifiers:
         growth *= _GROWTH.get(modifier, 1)
-    windash = "windash" in item.modifiers
+    expand, windash = "expand" in item.modifiers, "windash" in item.modifiers
     size = 0.0
     for _, value in item.values():
         if isinstance(value, str):
-            dashes = len(DASH.findall(value)) if windash else 0
-            size += len(value) * growth * len(DASHES) ** min(dashes, 20)
+            count, length, dashes = _filled(value) if expand else (1.0, len(value), 0)
+            dashes = dashes + len(DASH.findall(value)) if windash else 0
+            size += count * length * growth * len(DASHES) ** min(dashes, 20)
     return size
+
+
+def _filled(value: str) -> tuple[float, int, int]:
+    """Return how many values placeholders make of one, and the length and dashes of the longest."""
+    count, length, dashes = 1.0, len(value), 0
+    for name, values in PLACEHOLDERS.get({}).items():
+        times = value.count(f"%{name}%")
+        count *= float(max(1, len(values))) ** min(times, 100)
+        length += times * max(map(len, values), default=0)
+        dashes += times * max((len(DASH.findall(each)) for each in values), default=0)
+    return count, length, dashes

@@ -11,6 +11,7 @@ from sigma.types import (
     Placeholder,
     SigmaCasedString,
     SigmaNumber,
+    SigmaQueryExpression,
     SigmaRegularExpression,
     SigmaRegularExpressionFlag,
     SigmaString,
@@ -20,8 +21,9 @@ from sigma.types import (
 
 from detections.conditions import condition_faults
 from detections.items import WrittenItem, built_items, leaves, searches, written_items
+from detections.mappings import NOTHING, Adaptation, MappingError
 from detections.modifiers import Cased, CasedFieldReference
-from detections.refusals import expands_too_far, refusals
+from detections.refusals import expands_too_far, foreign, refusals, taxonomy_fault
 from detections.regex import BadRegexError, compile_regex
 from luytre.core.alert import LEVELS
 
@@ -43,9 +45,19 @@ _SOURCE = ("product", "category", "service")
 _T = TypeVar("_T")
 
 
-def read_rule(document: Document) -> tuple[SigmaRule | None, list[Fault]]:
-    """Return the rule of a document, or None and all its faults, by line."""
-    faults = refusals(document)
+def read_rule(
+    document: Document, adaptation: Adaptation = NOTHING
+) -> tuple[SigmaRule | None, list[Fault]]:
+    """Return the rule of a document as it is mapped, or None and all its faults, by line."""
+    with adaptation.active():
+        rule, faults = _read(document, mapped=adaptation.pipeline is not None)
+        if rule is not None and adaptation.pipeline is not None:
+            faults = _ordered(_mapped(document, rule, adaptation))
+    return (None if faults else rule), faults
+
+
+def _read(document: Document, *, mapped: bool) -> tuple[SigmaRule | None, list[Fault]]:
+    faults = refusals(document, mapped=mapped)
     if _has_searches(document):
         faults += condition_faults(document)
         if too_far := expands_too_far(document):
@@ -56,7 +68,7 @@ def read_rule(document: Document) -> tuple[SigmaRule | None, list[Fault]]:
     if rule is None or rule.errors:
         located = _merged(document, [])
         return None, located or [document.fault((), problem or str(rule and rule.errors[0]))]
-    faults = _ordered(_built(document, rule))
+    faults = _ordered(_built(document, rule, mapped=mapped))
     return (None if faults else rule), faults
 
 
@@ -91,6 +103,8 @@ def _located(document: Document) -> Iterator[Fault]:
     yield from _header(document, data)
     if "logsource" not in data:
         yield document.fault(("logsource",), '"logsource" is missing', _REMEDIES["logsource"])
+    elif not isinstance(data["logsource"], dict):
+        yield document.fault(("logsource",), "the log source is not a map", _REMEDIES["logsource"])
     elif problem := _attempt(lambda: SigmaLogSource.from_dict(data["logsource"]))[1]:
         for place in _places(data, "logsource"):
             yield document.fault(place, problem, _REMEDIES["logsource"])
@@ -144,17 +158,41 @@ def _builder(written: WrittenItem) -> Callable[[], SigmaDetectionItem]:
     return lambda: SigmaDetectionItem.from_mapping(written.key, written.value)
 
 
-def _built(document: Document, rule: SigmaRule) -> Iterator[Fault]:
-    """Yield the faults of values that pySigma takes and we do not."""
+def _mapped(document: Document, rule: SigmaRule, adaptation: Adaptation) -> Iterator[Fault]:
+    """Change the rule as the deployment maps it, and yield the faults that it has then."""
+    try:
+        applied = adaptation.apply(rule)
+    except MappingError as error:
+        yield document.fault((), f"the mapping refuses it: {error}", "see rules.mappings")
+        return
+    if foreign(document.data) and not applied:
+        yield taxonomy_fault(document)
+    for name, detection in rule.detection.detections.items():
+        for item in built_items(detection):
+            for leaf in (leaf for value in item.value for leaf in leaves(value)):
+                problem, remedy = _leaf(item, leaf)
+                if problem:
+                    yield document.fault(("detection", name), problem, remedy)
+
+
+def _built(document: Document, rule: SigmaRule, *, mapped: bool) -> Iterator[Fault]:
+    """Yield the faults of values that pySigma takes and we do not.
+
+    A placeholder without values is left to the mapping, if there is one.
+    """
     for place, definition in searches(document.data["detection"]):
         built = built_items(rule.detection.detections[str(place[-1])])
         for written, item in zip(written_items(definition, place), built, strict=True):
-            yield from _item(document, written, item)
+            yield from _item(document, written, item, mapped=mapped)
 
 
-def _item(document: Document, written: WrittenItem, item: SigmaDetectionItem) -> Iterator[Fault]:
+def _item(
+    document: Document, written: WrittenItem, item: SigmaDetectionItem, *, mapped: bool = False
+) -> Iterator[Fault]:
     for (place, _), value in zip(written.values(), item.value, strict=True):
         for leaf in leaves(value):
+            if mapped and _placeholder(leaf):
+                continue
             problem, remedy = _leaf(item, leaf)
             if problem:
                 yield document.fault(place, problem, remedy)
@@ -163,7 +201,10 @@ def _item(document: Document, written: WrittenItem, item: SigmaDetectionItem) ->
 def _leaf(item: SigmaDetectionItem, value: SigmaType) -> tuple[str, str]:
     placeholder = _placeholder(value)
     if placeholder:
-        return f"the placeholder %{placeholder}% has no values here", "write the values out"
+        remedy = "give them: rules.placeholders in the configuration"
+        return f"the placeholder %{placeholder}% has no values here", remedy
+    if isinstance(value, SigmaQueryExpression):
+        return "a query of another engine cannot be evaluated", "map the placeholder to values"
     if isinstance(value, SigmaRegularExpression) and (problem := _bad_regex(value)):
         return f"the regex cannot be used: {problem}", "RE2 syntax has no look-around"
     keyword = SigmaString | SigmaRegularExpression | SigmaNumber

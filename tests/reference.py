@@ -62,6 +62,8 @@ def _section(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
 
 def _default(field: Any) -> str:
     if field.default is PydanticUndefined:
+        if field.default_factory is dict:
+            return "none"
         return "the host's name" if field.default_factory else "required"
     return f"`{field.default}`" if field.default not in ((), None, "") else "none"
 

@@ -166,9 +166,12 @@ class RulesConfig(_Section):
     levels: tuple[Literal["informational", "low", "medium", "high", "critical"], ...] = Field(
         (), description="Only rules of these levels run; all if empty."
     )
-    placeholders: dict[str, tuple[str | int | float, ...]] | Path = Field(
+    placeholders: dict[str, tuple[str | int | float, ...]] = Field(
         default_factory=dict,
-        description="Values of the placeholders that rules name with `expand`, as `Servers: [srv-*, db-1]`, or a YAML file with such a map. A rule whose placeholder has none is refused.",
+        description="Values of the placeholders that rules name with `expand`, as `Servers: [srv-*, db-1]`. A rule whose placeholder has none is refused.",
+    )
+    placeholders_file: Path | None = Field(
+        None, description="A YAML file with such a map; where both name one, the setting holds."
     )
     mappings: tuple[Path | str, ...] = Field(
         (),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from detections.evidence import Finding, check_evidence, load_examples
 from detections.explain import Explanation, explain
 from detections.install import Installed, install, installed_paths
 from detections.load import LoadedRule, RuleSet, load_rules
+from detections.mappings import read_adaptation
 from detections.match import Engine
 from detections.plan import build_plan
 from detections.plan_cache import load_or_build
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from detections.evidence import Example
+    from detections.mappings import Adaptation
     from luytre.core.batch import Batch, Needed, Stage
     from luytre.core.config import Config
     from luytre.core.message import Message
@@ -72,6 +74,7 @@ def content(
         builtin=builtin and config.rules.builtin,
         disabled=config.rules.disabled,
         levels=config.rules.levels,
+        adaptation=_adaptation(config),
     )
     if not loaded.plan.rules:
         reasons = "\n".join(str(fault) for fault in loaded.faults[:20])
@@ -84,11 +87,12 @@ def check(config: Config, given: Sequence[Path]) -> RuleSet:
     """Return the rules and every fault of the given paths, or of all that is configured."""
     _exist(given)
     if given:
-        loaded = load_rules(given, builtin=False)
+        loaded = load_rules(given, builtin=False, adaptation=_adaptation(config))
     else:
-        loaded = load_rules(_paths(config), builtin=config.rules.builtin)
-    _, faults = build_plan(loaded.rules)
-    return RuleSet(loaded.rules, (*loaded.faults, *faults), loaded.digest)
+        builtin = config.rules.builtin
+        loaded = load_rules(_paths(config), builtin=builtin, adaptation=_adaptation(config))
+    _, faults = build_plan(loaded.rules, loaded.filters)
+    return replace(loaded, faults=(*loaded.faults, *faults))
 
 
 def install_rules(config: Config, source: Path) -> Installed:
@@ -181,6 +185,11 @@ def _plans(config: Config) -> Path:
         return Places(config.data_dir).plans
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "luytre" / "plans"
+
+
+def _adaptation(config: Config) -> Adaptation:
+    rules = config.rules
+    return read_adaptation(rules.placeholders, rules.mappings, file=rules.placeholders_file)
 
 
 def _paths(config: Config) -> list[Path]:

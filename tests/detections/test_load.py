@@ -79,9 +79,9 @@ def test_without_id_and_level_a_rule_gets_stable_ones(load_rule: WriteRule) -> N
         pytest.param("a: !x b\n", 1, "tag !x", "remove", id="tag of YAML"),
         pytest.param("a: [\n", 2, "is not YAML", "", id="broken YAML"),
         pytest.param(
-            f"{HEAD}correlation:\n    type: x\n", 5, '"correlation"', "", id="correlation"
+            f"{HEAD}correlation:\n    type: x\n", 6, '"x"', "event_count", id="correlation"
         ),
-        pytest.param(f"{HEAD}filter:\n    rules: x\n", 5, '"filter"', "", id="filter"),
+        pytest.param(f"{HEAD}filter: x\n", 5, '"filter" is not a map', "", id="filter"),
         pytest.param(f"action: global\n{HEAD}", 1, '"action"', "", id="action"),
         pytest.param(HEAD, 1, '"detection" is missing', "", id="no detection"),
         pytest.param(f"{HEAD}detection: x\n", 5, "is not a map", "", id="detection is text"),
