@@ -17,12 +17,48 @@ from luytre.core.message import Message
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ingest.unpack import Unpacked
     from luytre.core.message import Record
 
 MESSAGE_BYTES_MAX = 2**20
 """Original bytes that share one message of rejects; a larger one travels alone."""
 
 _BINARY = "event.original"
+_LINE_END = b"\r\n"
+_HEADERS = {
+    "origin": "luytre.origin",
+    "position": "luytre.position",
+    "organization": "organization.id",
+    "hint": "luytre.hint",
+    "host": "host.name",
+    "path": "log.file.path",
+    "encoding": "luytre.encoding",
+    "framing": "luytre.framing",
+}
+
+
+def second_try(message: Unpacked, index: int) -> dict[str, object]:
+    """Return the columns of ``REJECTS`` that ``replay_messages`` needs to make it anew.
+
+    A message that cannot be read as a whole keeps the headers that say how to read it. An event of
+    a message is tried again by itself.
+    """
+    numbered = message.foreign or message.first_seq is not None
+    row: dict[str, object] = {"luytre.origin": message.origin, "luytre.encoding": message.encoding}
+    if not message.problem:
+        kind = "shared" if message.foreign else "list"
+        position = f"{kind}:{message.positions[index]}"
+        return row | {"luytre.count": 1, "luytre.position": position, "luytre.framing": "event"}
+    position = message.headers.get("position", "seq")
+    if message.foreign and message.first_seq is None:
+        position = f"message:{message.positions[0].rpartition(':')[0]}"
+    elif not numbered:
+        position = f"list:{message.positions[0]}"
+    return row | {
+        "luytre.count": (1 if message.foreign else message.count) if numbered else 0,
+        "luytre.position": position,
+        "luytre.framing": message.headers.get("framing", "lines"),
+    }
 
 
 def reject_messages(rejects: pl.DataFrame) -> list[Message]:
@@ -72,32 +108,52 @@ def _row(line: bytes) -> dict[str, object] | None:
     return row
 
 
-def replay_messages(rejects: pl.DataFrame) -> list[Message]:
-    """Return rejects as messages for ``EVENTS_TOPIC``, to be read again.
+def replay_messages(rejects: pl.DataFrame) -> Iterator[Message]:
+    """Yield rejects as messages for ``EVENTS_TOPIC``, to be read again.
 
-    Stream, sequence, origin and position are the first ones, so the event gets the same id.
+    Stream, sequences, origin, position, framing and encoding are the first ones, so an event gets
+    the id that it would have had. The headers ``sha256`` and ``reject`` are left out: who replays
+    wants what can be read, although it was damaged or its shipper gave up on it. Events that
+    share a sequence go together, because a sequence is a reject or none; all of them must be among
+    ``rejects``.
     """
-    return [_replayed(row) for row in rejects.iter_rows(named=True)]
+    sharing: dict[tuple[object, object], list[dict[str, object]]] = {}
+    for row in rejects.iter_rows(named=True):
+        if _text(row["luytre.position"]).startswith("shared:"):
+            key = row["luytre.stream"], row["luytre.sequence"]
+            sharing.setdefault(key, []).append(row)
+        else:
+            yield _replayed(row, _original(row))
+    for rows in sharing.values():
+        yield _together(rows)
 
 
-def _replayed(row: dict[str, object]) -> Message:
-    stream = _text(row["luytre.stream"])
-    headers = {
-        "stream": stream,
-        "first_seq": str(row["luytre.sequence"] or 0),
-        "count": "1",
-        "origin": _text(row["luytre.origin"]),
-        "position": f"list:{_text(row['luytre.position'])}",
-        "organization": _text(row["organization.id"]),
-        "hint": _text(row["luytre.hint"]),
-        "host": _text(row["host.name"]),
-        "path": _text(row["log.file.path"]),
-        "encoding": "",
-        "framing": "one",
-        "replayed": "1",
+def _together(rows: list[dict[str, object]]) -> Message:
+    if len(rows) == 1:
+        return _replayed(rows[0], _original(rows[0]))
+    positions = ",".join(_text(row["luytre.position"]).removeprefix("shared:") for row in rows)
+    first = rows[0] | {
+        "luytre.position": f"shared:{positions}",
+        "luytre.framing": "lines",
+        "luytre.count": len(rows),
     }
+    return _replayed(first, b"".join(_original(row) + _LINE_END for row in rows))
+
+
+def _replayed(row: dict[str, object], value: bytes) -> Message:
+    stream = _text(row["luytre.stream"])
+    headers = {name: _text(row[column]) for name, column in _HEADERS.items() if row[column]}
+    headers |= {"stream": stream, "framing": headers.get("framing", "event"), "replayed": "1"}
+    # A row of the processor knows neither how many it is (one) nor how it was framed.
+    count = 1 if row["luytre.count"] is None else row["luytre.count"]
+    if count:
+        headers |= {"first_seq": str(row["luytre.sequence"]), "count": str(count)}
+    return Message(stream.encode(), value, headers)
+
+
+def _original(row: dict[str, object]) -> bytes:
     original = row[_BINARY]
-    return Message(stream.encode(), original if isinstance(original, bytes) else b"", headers)
+    return original if isinstance(original, bytes) else b""
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from ingest.dead_letter import second_try
 from ingest.decode.layout import Layout, Origin, Unreadable
 from ingest.decode.times import micros, time_series
 from ingest.logsources import HINTS
@@ -133,8 +134,7 @@ class Gathered:
                 "luytre.sequence": message.sequence(index),
                 "luytre.hint": origin.hint,
                 "error.message": reason,
-                "luytre.origin": message.origin,
-                "luytre.position": message.positions[index],
+                **second_try(message, index),
                 "host.name": origin.host,
                 "log.file.path": origin.path,
             }

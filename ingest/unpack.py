@@ -14,6 +14,7 @@ from luytre.core.message import Record
 PAYLOAD_BYTES_MAX = 64 * 2**20
 """A message that decompresses to more is refused: shippers stay at 1 MiB."""
 
+_SHARING = frozenset(["shared", "message"])
 _WINDOW_BYTES_MAX = 128 * 2**20
 _CHUNK_BYTES = 2**20
 
@@ -23,8 +24,9 @@ class Unpacked:
     """The events of one message.
 
     ``positions`` is what ``event.id`` is made of, one per event. ``first_seq`` is None for a
-    message that no shipper of ours made. With a ``problem`` there is one event, the payload as it
-    came, and it is a reject.
+    message that no shipper of ours made; such a one is ``foreign``, as it is when it is replayed,
+    and its events share one sequence. With a ``problem`` there is one event, the payload as it
+    came (packed by ``encoding``), and it is a reject.
     """
 
     record: Record
@@ -36,6 +38,7 @@ class Unpacked:
     problem: str = ""
     foreign: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = ""
 
     @property
     def count(self) -> int:
@@ -46,7 +49,8 @@ class Unpacked:
 
     def sequence(self, index: int) -> int:
         """Return an event's sequence number; events of a foreign message share its offset."""
-        return self.record.offset if self.first_seq is None else self.first_seq + index
+        first = self.record.offset if self.first_seq is None else self.first_seq
+        return first if self.foreign else first + index
 
 
 class _Problem(Exception):  # noqa: N818 - becomes the reason of a reject
@@ -66,7 +70,8 @@ def unpack(record: Record) -> Unpacked:
     except _Problem as problem:
         # What cannot be unpacked is kept as it came; what the shipper refused, as it was.
         original = record.message.value if payload is None else payload
-        return replace(message, events=(original,), problem=str(problem))
+        packed = headers.get("encoding", "") if payload is None else ""
+        return replace(message, events=(original,), problem=str(problem), encoding=packed)
     return replace(message, events=tuple(events), positions=tuple(positions))
 
 
@@ -77,20 +82,17 @@ def _without_events(record: Record, headers: Mapping[str, str]) -> Unpacked:
         return Unpacked(
             record, record.topic, place, None, (), (position,), foreign=True, headers=headers
         )
-    stream = headers["stream"]
-    position = headers.get("position", "seq")
-    first = (
-        headers.get("first_seq", "0")
-        if position == "seq"
-        else position.partition(":")[2].partition(",")[0]
-    )
+    stream, first_seq = headers["stream"], _number(headers.get("first_seq"))
+    kind, _, rest = headers.get("position", "seq").partition(":")
+    first = headers.get("first_seq", "0") if kind == "seq" else rest.partition(",")[0]
     return Unpacked(
         record,
         headers.get("origin", stream),
         stream,
-        _number(headers.get("first_seq")),
+        first_seq,
         (),
-        (first,),
+        (f"{rest}:0" if kind == "message" else first,),
+        foreign=kind in _SHARING and first_seq is not None,
         headers=headers,
     )
 
@@ -149,6 +151,8 @@ def _decompress(value: bytes) -> bytes:
 
 def _split(payload: bytes, framing: str) -> tuple[list[bytes], list[int]]:
     """Return the events and their offsets in the payload."""
+    if framing == "event":
+        return [payload], [0]
     if framing == "one":
         return [_without_end(payload)], [0]
     if framing != "lines":
@@ -169,17 +173,18 @@ def _without_end(line: bytes) -> bytes:
 
 def _positions(message: Unpacked, offsets: list[int]) -> list[str]:
     headers, record = message.headers, message.record
-    if message.foreign:
-        return [f"{record.partition}:{record.offset}:{i}" for i in range(len(offsets))]
+    kind, _, rest = headers.get("position", "seq").partition(":")
+    if message.foreign and message.first_seq is None:
+        rest, kind = f"{record.partition}:{record.offset}", "message"
+    if kind == "message":
+        return [f"{rest}:{i}" for i in range(len(offsets))]
     counted = _number(headers.get("count"))
     if counted is not None and counted != len(offsets):
         raise _Problem(f"its header count is {counted} but it holds {len(offsets)} events")
-    position = headers.get("position", "seq")
-    if position == "seq":
+    if kind == "seq" and not rest:
         return [str(message.sequence(i)) for i in range(len(offsets))]
-    kind, _, rest = position.partition(":")
     if kind == "bytes" and (start := _number(rest)) is not None:
         return [str(start + offset) for offset in offsets]
-    if kind == "list" and len(items := rest.split(",")) == len(offsets):
+    if kind in {"list", "shared"} and len(items := rest.split(",")) == len(offsets):
         return items
     raise _Problem("its header position does not say where its events stand")

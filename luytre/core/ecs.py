@@ -27,12 +27,19 @@ REJECTS: dict[str, pl.DataType] = {
     **{name: ENVELOPE[name] for name in ENVELOPE if name != "@timestamp"},
     "luytre.hint": pl.String(),  # what the shipper said the log source is
     "error.message": pl.String(),
-    "luytre.origin": pl.String(),  # with the position what event.id is made of, for a second try
+    "luytre.count": pl.Int64(),  # the sequences this row stands for, from luytre.sequence on
+    "luytre.origin": pl.String(),  # the headers of a second try, which give the same event.id
     "luytre.position": pl.String(),
+    "luytre.framing": pl.String(),
+    "luytre.encoding": pl.String(),
     "host.name": pl.String(),  # the shipper's headers host and path
     "log.file.path": pl.String(),
 }
-"""What could not be read: the original bytes, the reason, and where they came from."""
+"""What could not be read: the original bytes, the reason, and where they came from.
+
+A row is an event, or a whole message of which no event can be told: then ``luytre.count`` is how
+many the message says it holds, 0 if it does not say which they are.
+"""
 
 ARCHIVED: tuple[str, ...] = (
     "event.code",

@@ -32,14 +32,18 @@ class Message:
       of its events these are;
     * ``origin`` and ``position``: what ``event.id`` is made of. ``position`` is ``bytes:N`` (the
       payload is whole lines that start at byte N of the origin), ``seq`` (the sequence number), or
-      ``list:1,2,3`` (one per event);
+      ``list:1,2,3`` (one per event). Of a replayed message that had no sequences of its own:
+      ``shared:1,2,3`` is a list whose events share the sequence ``first_seq``, and with
+      ``message:1`` they share it too, and their positions are ``1:0``, ``1:1``, and so on;
     * ``organization``, ``hint`` (log source as configured, or "auto"), ``host``, ``path``;
     * ``encoding``: "zstd" or ""; ``sha256``: of the payload before compression;
-    * ``framing``: "lines" (events are lines, blank ones are none) or "one" (the payload is one).
+    * ``framing``: "lines" (events are lines, blank ones are none), "one" (the payload is one, with
+      its line end or without), or "event" (the payload is one, byte for byte).
       Lines end with LF or CR LF, the last one may end without; a line whose ``bytes.strip()`` is
       empty is blank. Sequence and position count the events, so both sides must agree on this.
     * ``reject``: present if the shipper already knows that this cannot be read: the reason.
-    * ``replayed``: present on a reject that is tried again; its sequence was seen before.
+    * ``replayed``: present on a reject that is tried again; its sequence was seen before. It has
+      no ``sha256`` and no ``reject``.
     """
 
     key: bytes
