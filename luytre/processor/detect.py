@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 RELOAD_S = 60.0
 STREAM = ("log.topic", "log.partition", "luytre.stream")
+REJECTED = (
+    *STREAM, "luytre.sequence", "luytre.count", "luytre.hint", "organization.id", "event.ingested",
+)  # fmt: skip
 
 log = get_logger("detect")
 
@@ -39,6 +42,8 @@ class Progress(Protocol):
     def offset(self, place: TopicPartition) -> int: ...
 
     def count(self, place: TopicPartition, stream: str, counts: Counts) -> None: ...
+
+    def rejected(self, place: TopicPartition, stream: str, first_seq: int, count: int) -> None: ...
 
     def flush(self, offsets: Mapping[TopicPartition, int]) -> None: ...
 
@@ -125,7 +130,6 @@ class DetectSink:
         for topic, partition, stream, count, organization, first, last, received in streams.rows():
             counts = Counts(
                 organization=organization,
-                events=count,
                 parts={part: count},
                 first_event_at=first,
                 last_event_at=last,
@@ -136,15 +140,15 @@ class DetectSink:
     def _send_rejects(self, rejects: pl.DataFrame) -> None:
         if not rejects.height:
             return
-        streams = rejects.group_by(*STREAM, "luytre.hint").agg(
-            pl.len(), pl.col("organization.id").last(), pl.col("event.ingested").max()
-        )
-        for topic, partition, stream, hint, count, organization, received in streams.rows():
-            REJECTS.labels(hint or "auto").inc(count)
-            counts = Counts(
-                organization=organization, hint=hint, rejects=count, received_at=received
-            )
-            self._rooms.progress.count(TopicPartition(topic, partition), stream, counts)
+        # 2 us a reject; rejects are rare, and one may stand for a whole message.
+        for row in rejects.select(*REJECTED).iter_rows():
+            topic, partition, stream, sequence, count, hint, organization, received = row
+            place = TopicPartition(topic, partition)
+            REJECTS.labels(hint or "auto").inc(max(count, 1))
+            if count:
+                self._rooms.progress.rejected(place, stream, sequence, count)
+            counts = Counts(organization=organization, hint=hint, received_at=received)
+            self._rooms.progress.count(place, stream, counts)
         for message in self._rooms.reject_messages(rejects):
             self._rooms.producer.send(REJECTS_TOPIC, message)
 

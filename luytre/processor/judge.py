@@ -83,5 +83,9 @@ def _rejected(batch: Batch, error: Exception) -> Judged:
     log.error("event rejected", part=batch.part.name, reason=reason)
     there = [name for name in REJECTS if name in batch.events.columns]
     missing = [pl.lit(None, kind).alias(n) for n, kind in REJECTS.items() if n not in there]
-    rows = batch.events.select(*there, *missing).with_columns(pl.lit(reason).alias("error.message"))
+    rows = batch.events.select(*there, *missing).with_columns(
+        pl.lit(reason).alias("error.message"),
+        pl.lit(1, pl.Int64).alias("luytre.count"),
+        pl.lit("event").alias("luytre.framing"),
+    )
     return Judged(batch.events.clear(), [], None, rows.select(*REJECTS))

@@ -181,7 +181,7 @@ def test_a_crash_at_any_step_loses_and_doubles_nothing(tmp_path: Path, fuse: Fus
     assert house.archived() == sorted(line.decode() for line in LINES)
     assert house.index() == sorted(line.decode() for line in LINES[::3])
     row = next(iter(Ledger(tmp_path / "ledger.sqlite").rows()))
-    assert (row.counts.events, row.counts.rejects, row.missing) == (len(LINES), 0, 0)
+    assert (row.events, row.rejects, row.missing) == (len(LINES), 0, 0)
 
 
 def test_what_a_shipper_sends_again_is_dropped_and_counted(tmp_path: Path) -> None:
