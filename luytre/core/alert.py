@@ -55,6 +55,11 @@ class Alert:
 
     ``event`` holds the event's cells that are not missing, decoded for reading. ``versions`` says
     which enrichment tables and which content it was judged with.
+
+    The alert of a correlation is about an ``episode``: many events, of which ``events`` names the
+    first. Its documents, each with an ``id`` of its own, have the same ``episode``; the one with
+    the highest ``revision`` is current, and if that is ``withdrawn`` the episode is no more.
+    ``supersedes`` are the episodes that were found, with later knowledge, to be part of this one.
     """
 
     id: str
@@ -69,6 +74,11 @@ class Alert:
     event: Mapping[str, str]
     original: bytes
     versions: Mapping[str, str]
+    episode: str = ""
+    revision: int = 0
+    supersedes: tuple[str, ...] = ()
+    withdrawn: bool = False
+    events: tuple[str, ...] = ()
 
 
 def alert_id(rule_id: str, event_id: str) -> str:

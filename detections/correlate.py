@@ -1,0 +1,272 @@
+"""Correlates matches in event time: whatever order they come in, the alerts are the same.
+
+What is meant exactly is in ``docs/reference/correlation.md``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from detections.correlate_alerts import Parents
+from detections.correlate_episode import BEGINNING_US
+from detections.correlate_group import Group
+from detections.correlate_publish import Found, Publisher
+from detections.correlate_streams import Lateness, Streams
+from luytre.core.batch import TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from detections.correlate_alerts import Key
+    from detections.correlation import Correlation
+    from luytre.core.clock import Clock
+    from luytre.core.matches import Match
+
+__all__ = ["CorrelationLimits", "Correlator", "Found", "Lateness"]
+
+NOWHERE = TopicPartition("", 0)
+_EXPIRE_EVERY = 20_000
+_THRESHOLDS = 4
+"""A group keeps room for so many times the count that its rule asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelationLimits:
+    """What memory may hold: groups, matches of all, matches of one group.
+
+    Above ``matches_of_group_max`` the older half is folded, and the alerts say so; above the
+    others the groups that were silent for longest are forgotten, after their alerts were sent.
+    """
+
+    groups_max: int = 200_000
+    matches_max: int = 1_000_000
+    matches_of_group_max: int = 20_000
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was refused or forgotten since the start: late matches, unknown rules, groups."""
+
+    late: int = 0
+    unknown: int = 0
+    forgotten: int = 0
+    folded: int = 0
+
+
+class _Home(NamedTuple):
+    """Which group of which partition: ``lane`` is a stream that came back after what ended."""
+
+    place: TopicPartition
+    key: Key
+    lane: str
+
+
+@dataclass(slots=True)
+class _Kept:
+    group: Group
+    publisher: Publisher
+    most: int
+    due_us: int = field(default=0)
+
+
+class Correlator:
+    """Keeps the state of all groups of all correlations; ``take`` matches, get what follows.
+
+    Matches of one key must all come through one correlator. State can be dropped at any time and
+    built anew by taking all matches from ``needed`` on once more, ``silent`` up to where they
+    were taken before.
+    """
+
+    def __init__(
+        self,
+        correlations: Sequence[Correlation],
+        clock: Clock,
+        lateness: Lateness | None = None,
+        limits: CorrelationLimits | None = None,
+    ) -> None:
+        self._limits = limits or CorrelationLimits()
+        self._clock = clock
+        self._correlations = {c.card.id: c for c in correlations}
+        self._parents = {
+            c.card.id: Parents(c, [above for above in correlations if c.card.id in above.rules])
+            for c in correlations
+        }
+        self._lateness = lateness or Lateness()
+        self._streams: dict[TopicPartition, Streams] = {}
+        self._kept: dict[_Home, _Kept] = {}
+        self._dirty: set[_Home] = set()
+        self._matches = 0
+        self._taken = 0
+        self._heard_us: dict[TopicPartition, int] = {}
+        self.counts = Counts()
+
+    def take(
+        self,
+        matches: Iterable[Match],
+        heard_us: int,
+        *,
+        place: TopicPartition = NOWHERE,
+        offset: int = 0,
+        silent: bool = False,
+    ) -> Found:
+        """Take what one message of the log says; return new alerts and matches, revised or not.
+
+        ``heard_us`` is when the log took the message. ``silent`` builds state for which alerts
+        were sent before.
+        """
+        found = Found([], [])
+        self._heard_us[place] = max(heard_us, self._heard_us.get(place, heard_us))
+        for home, group in self._admitted(matches, heard_us, place).items():
+            kept = self._kept.pop(home, None) or self._made(home)
+            self._kept[home] = kept  # the last is the one used last
+            before = len(kept.group.entries)
+            added = [kept.group.add(match, offset) for match in group]
+            if any(added):
+                kept.group.scan()
+                self._publish(home, kept, found, silent=silent)
+            self._matches += len(kept.group.entries) - before
+            if len(kept.group.entries) > kept.most:
+                self._fold(home, kept, found)
+        self._bound(found)
+        return found
+
+    def _admitted(
+        self, matches: Iterable[Match], heard_us: int, place: TopicPartition
+    ) -> dict[_Home, list[Match]]:
+        """Return the matches that count, by where they belong."""
+        streams = self._streams.get(place)
+        if streams is None:
+            streams = self._streams[place] = Streams(self._lateness)
+        homes: dict[_Home, list[Match]] = defaultdict(list)
+        for match in matches:
+            self._taken += 1
+            if match.rule not in self._correlations:
+                self.counts.unknown += 1
+                continue
+            on_time = streams.on_time(match, heard_us)
+            home = _Home(place, match.key, "")
+            kept = self._kept.get(home)
+            if kept is not None and match.time_us < kept.group.base_us:
+                self._aside(home, kept, match, homes if on_time else None)
+            elif on_time:
+                homes[home].append(match)
+            else:
+                self.counts.late += 1
+        return homes
+
+    def _aside(
+        self, home: _Home, kept: _Kept, match: Match, homes: dict[_Home, list[Match]] | None
+    ) -> None:
+        """Find a place for a match that is older than what its group holds as final.
+
+        Without ``homes`` it is late and has none.
+        """
+        if homes is not None and kept.group.lossy and kept.group.count_only():
+            self.counts.folded += 1
+            kept.publisher.touch()
+            self._dirty.add(home)
+            return
+        other = _Home(home.place, home.key, match.stream)
+        lane = self._kept.get(other)
+        if homes is not None and (lane is None or match.time_us >= lane.group.base_us):
+            homes[other].append(match)
+        else:
+            self.counts.late += 1
+
+    def _made(self, home: _Home) -> _Kept:
+        correlation = self._correlations[home.key[0]]
+        group = Group(correlation)
+        parents = self._parents[home.key[0]]
+        publisher = Publisher(correlation, home.key, parents, self._clock)
+        counted = correlation.type in ("event_count", "value_count")
+        limits = [int(bound.limit) for bound in correlation.condition.bounds] if counted else []
+        most = max(self._limits.matches_of_group_max, _THRESHOLDS * max(limits, default=0))
+        return _Kept(group, publisher, most)
+
+    def _publish(self, home: _Home, kept: _Kept, found: Found, *, silent: bool) -> None:
+        if kept.publisher.update(kept.group, found, silent=silent):
+            self._dirty.add(home)
+
+    def flush(self) -> Found:
+        """Return the alerts of the episodes that have grown since they were last sent."""
+        found = Found([], [])
+        for home in self._dirty:
+            kept = self._kept[home]
+            kept.publisher.flush(kept.group, found)
+        self._dirty.clear()
+        return found
+
+    def expire(self) -> Found:
+        """Let go what no match that is on time can meet any more; return its last alerts."""
+        found = Found([], [])
+        horizons = {
+            place: streams.horizons(self._heard_us[place])
+            for place, streams in self._streams.items()
+        }
+        for home, kept in list(self._kept.items()):
+            horizon_us = horizons[home.place].get(home.key[1], BEGINNING_US)
+            self._expire(home, kept, horizon_us, found)
+        return found
+
+    def _expire(self, home: _Home, kept: _Kept, horizon_us: int, found: Found) -> None:
+        group = kept.group
+        cut_us = horizon_us - group.timespan_us
+        oldest_us = group.oldest_us
+        # To scan a group anew pays when it lets go half of its time, or all of it.
+        if oldest_us > cut_us or (horizon_us < kept.due_us and group.newest_us > cut_us):
+            return
+        before = len(group.entries)
+        kept.publisher.flush(group, found)
+        kept.publisher.ended(group.expire(horizon_us))
+        self._matches += len(group.entries) - before
+        kept.due_us = horizon_us + max(group.timespan_us, (horizon_us - group.oldest_us) // 2)
+        if group.empty:
+            self._drop(home)
+
+    def _drop(self, home: _Home) -> None:
+        del self._kept[home]
+        self._dirty.discard(home)
+
+    def _fold(self, home: _Home, kept: _Kept, found: Found) -> None:
+        self.counts.folded += 1
+        before = len(kept.group.entries)
+        kept.publisher.flush(kept.group, found)
+        kept.publisher.ended(kept.group.fold())
+        self._matches += len(kept.group.entries) - before
+        kept.publisher.touch()
+        self._dirty.add(home)
+
+    def _bound(self, found: Found) -> None:
+        if self._taken >= _EXPIRE_EVERY:
+            self._taken = 0
+            found.add(self.expire())
+        while self._kept and (
+            len(self._kept) > self._limits.groups_max or self._matches > self._limits.matches_max
+        ):
+            home = next(iter(self._kept))
+            kept = self._kept[home]
+            kept.publisher.flush(kept.group, found)
+            self._matches -= len(kept.group.entries)
+            self._drop(home)
+            self.counts.forgotten += 1
+
+    def needed(self) -> Mapping[TopicPartition, int]:
+        """Return for each partition the lowest offset that the state rests on, if it does."""
+        lowest: dict[TopicPartition, int] = {}
+        for home, kept in self._kept.items():
+            offset = kept.group.offset
+            if offset is not None:
+                lowest[home.place] = min(offset, lowest.get(home.place, offset))
+        return lowest
+
+    def forget(self, places: Iterable[TopicPartition]) -> None:
+        """Drop the state of partitions."""
+        gone = set(places)
+        for home in [home for home in self._kept if home.place in gone]:
+            self._matches -= len(self._kept[home].group.entries)
+            self._drop(home)
+        for place in gone:
+            self._streams.pop(place, None)
+            self._heard_us.pop(place, None)

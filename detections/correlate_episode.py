@@ -1,0 +1,53 @@
+"""What a group of a correlation shows: runs of firing windows, with their matches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from detections.correlate_windows import Exact
+    from luytre.core.matches import Match
+
+SECOND_US = 1_000_000
+EPISODE_US = 86_400 * SECOND_US
+"""A run that lasts longer is continued by a new one: no alert and no state grows forever."""
+
+LISTED_MAX = 100
+"""Matches that an episode names; the others are counted."""
+
+BEGINNING_US = -(2**62)
+
+Entry = tuple[int, str, "Match", int]
+"""Time, event id, match, offset in the log: they sort by time, and at one time by event."""
+
+
+class Span(NamedTuple):
+    """A run of overlapping firing windows: when the first and the last end, what that showed."""
+
+    first_us: int
+    last_us: int
+    measured: Exact
+
+
+class Folded(NamedTuple):
+    """What is kept of the matches of a span that are in no window any more."""
+
+    size: int
+    weight: int
+    listed: tuple[Match, ...]
+    carried: dict[tuple[str, ...], None]
+    offset: int
+
+
+class Episode(NamedTuple):
+    """A span with its matches: the first ones, and how many there are (``size``).
+
+    ``revision`` grows with every match of the group, from the first of the episode on, that is
+    known: of two states of one episode the one with the higher revision knows more.
+    """
+
+    span: Span
+    size: int
+    revision: int
+    listed: tuple[Match, ...]
+    lossy: bool

@@ -1,0 +1,303 @@
+"""One group of one correlation: its matches in time, and the runs of windows in which it fires."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from typing import TYPE_CHECKING
+
+from detections.correlate_episode import (
+    BEGINNING_US,
+    EPISODE_US,
+    LISTED_MAX,
+    SECOND_US,
+    Episode,
+    Folded,
+    Span,
+)
+from detections.correlate_windows import window_of
+
+if TYPE_CHECKING:
+    from detections.correlate_episode import Entry
+    from detections.correlation import Correlation
+    from luytre.core.matches import Match
+
+
+class Group:
+    """The matches of one key that may still matter, and the spans they make.
+
+    A window ends at each moment of a match and reaches back ``timespan_us``, its start excluded.
+    Moments before ``base_us`` are final: what they showed stays in the spans before it.
+    """
+
+    __slots__ = (
+        "_again", "_correlation", "_ids", "_low", "_moment", "_moment_at", "_reached", "_stale",
+        "_undo", "_window", "base_us", "changed", "entries", "folded", "lossy", "prior", "spans",
+        "timespan_us",
+    )  # fmt: skip
+
+    def __init__(self, correlation: Correlation) -> None:
+        self._correlation = correlation
+        self.timespan_us = correlation.timespan_s * SECOND_US
+        self.entries: list[Entry] = []
+        self._ids: dict[str, Entry] = {}
+        self.base_us = BEGINNING_US
+        self.prior: Span | None = None
+        self.folded: Folded | None = None
+        self.lossy = False
+        self.changed = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self._window = window_of(self._correlation)
+        self._low = self._reached = self._moment_at = 0
+        self._moment = BEGINNING_US
+        self._undo: tuple[int, Span | None] = (0, None)
+        self._again = self._stale = False
+        self.spans: list[Span] = [] if self.prior is None else [self.prior]
+        self.changed = 0
+
+    def add(self, match: Match, offset: int) -> bool:
+        """Take a match in and tell whether it says anything new; ``scan`` draws the consequences.
+
+        A match that is known counts once; of two revisions of one result the higher one counts.
+        """
+        entry = (match.time_us, match.event_id, match, offset)
+        known = self._ids.get(match.event_id)
+        if known is not None:
+            if match.revision <= known[2].revision:
+                return False
+            self._remove(known)
+        self._ids[match.event_id] = entry
+        if not match.withdrawn:
+            self._insert(entry)
+        return known is not None or not match.withdrawn
+
+    def _remove(self, entry: Entry) -> None:
+        if not entry[2].withdrawn:
+            del self.entries[bisect_left(self.entries, entry[:2])]
+            self._stale = True
+
+    def _insert(self, entry: Entry) -> None:
+        entries = self.entries
+        if not entries or entry[:2] > entries[-1][:2]:
+            entries.append(entry)
+        else:
+            insort(entries, entry)
+        if entry[0] < self._moment:
+            self._stale = True
+        elif entry[0] == self._moment and not self._stale:
+            self._window.enter(entry[2])
+            self._reached += 1
+            self._again = True
+
+    def scan(self) -> None:
+        """Bring ``spans`` up to date; those before ``changed`` are as they were."""
+        if self._stale:
+            self._reset()
+        else:
+            self.changed = max(0, len(self.spans) - 1)
+        if self._again:
+            self._again = False
+            if self._moment >= self.base_us:
+                self._take_back()
+                self._evaluate(self._moment, self._reached)
+        self._advance(len(self.entries))
+
+    def _take_back(self) -> None:
+        """Forget what the last moment showed."""
+        length, last = self._undo
+        del self.spans[length:]
+        if last is not None:
+            self.spans[length - 1] = last
+        self.changed = max(0, min(self.changed, length - 1))
+
+    def _advance(self, end: int) -> None:
+        # One turn a moment, 1.5 to 3 microseconds each: windows of Polars would be computed anew.
+        entries, window, timespan_us = self.entries, self._window, self.timespan_us
+        while self._reached < end:
+            at = self._reached
+            moment = entries[at][0]
+            reached = at
+            while reached < end and entries[reached][0] == moment:
+                window.enter(entries[reached][2])
+                reached += 1
+            low = self._low
+            while entries[low][0] <= moment - timespan_us:
+                window.leave(entries[low][2])
+                low += 1
+            self._low, self._reached = low, reached
+            self._moment, self._moment_at = moment, at
+            if moment >= self.base_us:
+                self._undo = (len(self.spans), self.spans[-1] if self.spans else None)
+                self._evaluate(moment, reached)
+
+    def _evaluate(self, moment: int, reached: int) -> None:
+        newest = [entry[2] for entry in self.entries[self._moment_at : reached]]
+        measured = self._window.fires(newest)
+        if measured is None:
+            return
+        last = self.spans[-1] if self.spans else None
+        if last is not None and self._continues(last, moment):
+            self.spans[-1] = Span(last.first_us, moment, measured)
+        else:
+            self.spans.append(Span(moment, moment, measured))
+
+    def _continues(self, span: Span, moment: int) -> bool:
+        longest_us = max(EPISODE_US, self.timespan_us)
+        overlaps = moment - span.last_us < self.timespan_us
+        return overlaps and moment - span.first_us < longest_us
+
+    def first(self, span: Span) -> Match:
+        """Return the first match of a span: what its identity rests on."""
+        if self.folded is not None and span.first_us == self.folded_first_us():
+            return self.folded.listed[0]
+        return self.entries[self._start(span)][2]
+
+    def folded_first_us(self) -> int | None:
+        """Return the start of the span that has folded matches."""
+        return None if self.prior is None or self.folded is None else self.prior.first_us
+
+    def _start(self, span: Span) -> int:
+        return bisect_left(self.entries, (span.first_us - self.timespan_us + 1,))
+
+    def size(self, span: Span) -> int:
+        """Return how many matches a span has."""
+        end = bisect_left(self.entries, (span.last_us + 1,))
+        folded = self._folded_of(span)
+        return end - self._start(span) + (folded.size if folded else 0)
+
+    def _folded_of(self, span: Span) -> Folded | None:
+        return self.folded if span.first_us == self.folded_first_us() else None
+
+    def revision(self, span: Span) -> int:
+        """Return how much is known from the first match of a span on."""
+        folded, first = self._folded_of(span), self.first(span)
+        since = (first.time_us, first.event_id)
+        weight = sum(
+            max(1, entry[2].revision)
+            for entry in (*self.entries[self._start(span) :], *self._withdrawn())
+            if entry[:2] >= since
+        )
+        return weight + (folded.weight if folded else 0)
+
+    def _withdrawn(self) -> list[Entry]:
+        if len(self._ids) == len(self.entries):
+            return []
+        return [entry for entry in self._ids.values() if entry[2].withdrawn]
+
+    def episode(self, span: Span) -> Episode:
+        """Return a span with its matches."""
+        start = self._start(span)
+        folded = self._folded_of(span)
+        listed = folded.listed if folded else ()
+        end = min(start + LISTED_MAX - len(listed), bisect_left(self.entries, (span.last_us + 1,)))
+        listed += tuple(entry[2] for entry in self.entries[start : max(start, end)])
+        return Episode(span, self.size(span), self.revision(span), listed, self.lossy)
+
+    def carried(self, span: Span) -> dict[tuple[str, ...], None]:
+        """Return the distinct carried values of a span's matches, the first ones first."""
+        folded = self._folded_of(span)
+        found = dict(folded.carried) if folded else {}
+        end = bisect_left(self.entries, (span.last_us + 1,))
+        for entry in self.entries[self._start(span) : end]:
+            found[entry[2].carried] = None
+            if len(found) >= LISTED_MAX:
+                break
+        return found
+
+    def expire(self, horizon_us: int) -> int:
+        """Make all before ``horizon_us`` final, keep what later windows need; return what ended.
+
+        That is the number of ``spans``, from the front, that are over and gone.
+        """
+        return self._cut(horizon_us, horizon_us - self.timespan_us)
+
+    def fold(self) -> int:
+        """Forget the older half, though windows still hold it: a storm; returns as ``expire``."""
+        first, middle = self.entries[0][0], self.entries[len(self.entries) // 2][0]
+        self.lossy = True
+        # What was shown stays as it is: later windows would see too little of these moments.
+        return self._cut(self.entries[-1][0] + 1, max(middle - 1, first))
+
+    def _cut(self, base_us: int, cut_us: int) -> int:
+        self._reset()
+        # Only up to the new base, to see what the spans were there.
+        self._advance(bisect_left(self.entries, (base_us,)))
+        last = self.spans[-1] if self.spans else None
+        stays = last is not None and self._continues(last, base_us)
+        ended = len(self.spans) - stays
+        gone = bisect_right(self.entries, (cut_us + 1,))
+        self._fold_into(last if stays else None, gone)
+        for entry in self.entries[:gone]:
+            del self._ids[entry[1]]
+        for entry in self._withdrawn():
+            if entry[0] <= cut_us:
+                del self._ids[entry[1]]
+        del self.entries[:gone]
+        self.prior = last if stays else None
+        self.base_us = max(self.base_us, base_us)
+        self._reset()
+        self.scan()
+        return ended
+
+    def _fold_into(self, span: Span | None, gone: int) -> None:
+        if span is None:
+            self.folded = None
+            return
+        old = self._folded_of(span)
+        leaving = self.entries[self._start(span) : gone]
+        if not leaving:
+            self.folded = old
+            return
+        listed = old.listed if old else ()
+        carried = dict(old.carried) if old else {}
+        for entry in leaving:
+            if len(carried) < LISTED_MAX:
+                carried[entry[2].carried] = None
+        added = tuple(entry[2] for entry in leaving[: LISTED_MAX - len(listed)])
+        offsets = [entry[3] for entry in leaving] + ([old.offset] if old else [])
+        self.folded = Folded(
+            size=len(leaving) + (old.size if old else 0),
+            weight=sum(max(1, entry[2].revision) for entry in leaving) + (old.weight if old else 0),
+            listed=listed + added,
+            carried=carried,
+            offset=min(offsets),
+        )
+
+    def count_only(self) -> bool:
+        """Count a match that came into what is folded, if there is anything it belongs to."""
+        if self.folded is None:
+            return False
+        size, weight = self.folded.size + 1, self.folded.weight + 1
+        self.folded = self.folded._replace(size=size, weight=weight)
+        return True
+
+    @property
+    def offset(self) -> int | None:
+        """The lowest offset of the log that this state rests on; None if it rests on nothing."""
+        offsets = [entry[3] for entry in self._ids.values()]
+        if self.folded is not None:
+            offsets.append(self.folded.offset)
+        return min(offsets, default=None)
+
+    @property
+    def oldest_us(self) -> int:
+        """The time of the oldest thing that the state rests on."""
+        return min((entry[0] for entry in self._ends(0)), default=self._prior_us)
+
+    @property
+    def newest_us(self) -> int:
+        """The time of the newest thing that the state rests on."""
+        return max((entry[0] for entry in self._ends(-1)), default=self._prior_us)
+
+    def _ends(self, place: int) -> list[Entry]:
+        return [*self.entries[place:][:1], *self._withdrawn()]
+
+    @property
+    def _prior_us(self) -> int:
+        return BEGINNING_US if self.prior is None else self.prior.last_us
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left that a later match could meet."""
+        return not self._ids and self.prior is None

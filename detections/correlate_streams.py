@@ -1,0 +1,87 @@
+"""How far each source has come in event time: what is late, and what can still arrive."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from detections.correlate_episode import BEGINNING_US, SECOND_US
+from luytre.core.matches import RESULT
+
+if TYPE_CHECKING:
+    from luytre.core.matches import Match
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How late matches may come, in seconds.
+
+    A match is on time if its event is at most ``default_s`` older than the newest of its stream;
+    ``by_stream`` has other values for the streams that begin with a text, the longest deciding.
+    State waits for streams that were heard (by the log's clock) within ``silence_s``; one that
+    was silent for longer no longer holds the others up, and is on time when it comes back.
+    """
+
+    default_s: float = 900
+    by_stream: Mapping[str, float] = field(default_factory=dict)
+    silence_s: float = 6 * 3_600
+
+    def of(self, stream: str) -> int:
+        """Return how late a stream's matches may be, in microseconds."""
+        fitting = [start for start in self.by_stream if stream.startswith(start)]
+        late_s = self.by_stream[max(fitting, key=len)] if fitting else self.default_s
+        return int(late_s * SECOND_US)
+
+
+@dataclass(slots=True)
+class _Stream:
+    newest_us: int
+    late_us: int
+    heard_us: int
+
+
+class Streams:
+    """The newest event time of every stream of every organisation."""
+
+    def __init__(self, lateness: Lateness) -> None:
+        self._lateness = lateness
+        self._organizations: dict[str, dict[str, _Stream]] = defaultdict(dict)
+        self._floors: dict[str, int] = {}
+
+    def on_time(self, match: Match, heard_us: int) -> bool:
+        """Note a match that the log took at ``heard_us``, and tell whether it is on time.
+
+        One that is later than its stream may be still counts if nothing rests on its absence yet.
+        """
+        streams = self._organizations[match.organization]
+        # A clock that is wrong, or an attacker's, must not make all that follows late.
+        time_us = min(match.time_us, heard_us)
+        stream = streams.get(match.stream)
+        if stream is None:
+            late_us = self._lateness.of(match.stream)
+            streams[match.stream] = _Stream(time_us, late_us, heard_us)
+            return True
+        stream.heard_us = max(stream.heard_us, heard_us)
+        if time_us >= stream.newest_us:
+            stream.newest_us = time_us
+            return True
+        if match.stream.startswith(RESULT) or match.time_us >= stream.newest_us - stream.late_us:
+            return True
+        return match.time_us >= self._floors.get(match.organization, BEGINNING_US)
+
+    def horizons(self, heard_us: int) -> dict[str, int]:
+        """Return for each organisation the event time before which nothing on time can come.
+
+        ``heard_us`` is the log's clock now. Streams that were silent for too long are forgotten.
+        """
+        silent_us = heard_us - int(self._lateness.silence_s * SECOND_US)
+        for organization, streams in self._organizations.items():
+            for name in [name for name, stream in streams.items() if stream.heard_us < silent_us]:
+                del streams[name]
+            if streams:
+                reached_us = min(stream.newest_us - stream.late_us for stream in streams.values())
+                floor_us = self._floors.get(organization, BEGINNING_US)
+                self._floors[organization] = max(floor_us, reached_us)
+        return dict(self._floors)
