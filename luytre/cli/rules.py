@@ -47,12 +47,12 @@ def list_rules(
     paths: PathsArgument = None, config: ConfigOption = None, *, as_json: JsonOption = False
 ) -> None:
     """List the rules that would run."""
-    found = content.check(read_config(config), paths or [])
+    found = content.running(read_config(config), paths or [])
     if as_json:
-        for rule in found.rules:
+        for rule in found:
             print_json(rule.card)
         return
-    ordered = sorted(found.rules, key=lambda r: (-LEVELS.index(r.card.level), r.card.title))
+    ordered = sorted(found, key=lambda r: (-LEVELS.index(r.card.level), r.card.title))
     rows = [
         (
             level_text(rule.card.level),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import enrich
 from detections.evidence import Finding, check_evidence, load_examples
 from detections.explain import Explanation, explain
 from detections.install import Installed, install, installed_paths
@@ -26,7 +27,8 @@ from luytre.processor.places import Places
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from detections.evidence import Example
+    import enrich
+from detections.evidence import Example
     from detections.mappings import Adaptation
     from luytre.core.batch import Batch, Needed, Stage
     from luytre.core.config import Config
@@ -95,6 +97,17 @@ def check(config: Config, given: Sequence[Path]) -> RuleSet:
     return replace(loaded, faults=(*loaded.faults, *faults))
 
 
+def running(config: Config, given: Sequence[Path]) -> tuple[LoadedRule, ...]:
+    """Return the good rules that the configuration does not switch off."""
+    settings = config.rules
+    return tuple(
+        rule
+        for rule in check(config, given).rules
+        if rule.card.id not in settings.disabled
+        and (not settings.levels or rule.card.level in settings.levels)
+    )
+
+
 def install_rules(config: Config, source: Path) -> Installed:
     """Install a rule set below the data folder, where every loop finds it."""
     return install(source, Places(config.data_dir).rules, clock=SystemClock())
@@ -148,11 +161,14 @@ def explain_event(config: Config, wanted: str, event: Path, hint: str) -> Explai
     messages = read_file(
         event, config.ship, organization=config.organization, hint=hint, shipper="explain"
     )
+    folder = Places(config.data_dir).enrichment / "explain"
+    enrichment = enrich.build(config.enrich, folder, SystemClock())
+    intake = Intake(lambda part: needed(part) | enrichment.needed)
     for message in messages:
-        for batch in _decoded(Intake(needed), [message]):
+        for batch in _decoded(intake, [message]):
             applies = any(rule.logsource.covers(source) for source in batch.part.logsources)
             if applies and batch.events.height:
-                return Explained(rule, explain(rule, batch, 0))
+                return Explained(rule, explain(rule, enrichment(batch), 0))
     raise Refused(f"{event} holds no event of log source {rule.logsource}")
 
 
