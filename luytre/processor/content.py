@@ -27,8 +27,7 @@ from luytre.processor.places import Places
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import enrich
-from detections.evidence import Example
+    from detections.evidence import Example
     from detections.mappings import Adaptation
     from luytre.core.batch import Batch, Needed, Stage
     from luytre.core.config import Config
