@@ -127,7 +127,7 @@ def read_stream(
     yield from _Reading(settings, stamp, progress).messages(stream)
 
 
-class _Rest:
+class Rest:
     """A stream with what was already taken from it put back in front."""
 
     def __init__(self, head: bytes, rest: Reader) -> None:
@@ -188,10 +188,10 @@ class _Reading:
     def messages(self, stream: BinaryIO) -> Iterator[Message]:
         counted = _Counted(stream, self._progress)
         try:
-            head = _head(counted)
+            head = head_of(counted)
         except OSError as error:
             raise Refused(f"{self._base.path}: {error.strerror}") from error
-        rest = _Rest(head, counted)
+        rest = Rest(head, counted)
         if head.startswith(GZIP_MAGIC):
             yield from self._plain(Unpacked(rest, "gzip"))
         elif head.startswith(ZSTD_MAGIC):
@@ -201,13 +201,13 @@ class _Reading:
 
     def _plain(self, stream: Reader) -> Iterator[Message]:
         try:
-            head = _head(stream)
+            head = head_of(stream)
         except BROKEN as error:
             stamp = file_stamp(self._base, hashlib.sha256(self._base.path.encode()).hexdigest())
             reason = f"cannot be decompressed: {error}"
             yield stamp.one(reason.encode(), 0, "seq", reason)
             return
-        yield from self._content(head, _Rest(head, stream), None)
+        yield from self._content(head, Rest(head, stream), None)
 
     def _content(self, head: bytes, rest: Reader, whole: BinaryIO | None) -> Iterator[Message]:
         kind = kind_of(head, self._base.path)
@@ -215,8 +215,8 @@ class _Reading:
             yield from self._evtx(head, rest, whole)
         elif kind == "utf16":
             text = _Utf8(rest)
-            head = _head(text)
-            yield from self._lines(head, _Rest(head, text), position="seq")
+            head = head_of(text)
+            yield from self._lines(head, Rest(head, text), position="seq")
         elif kind == "documents":
             yield from self._documents(head, rest)
         else:
@@ -226,29 +226,13 @@ class _Reading:
         data = _fill(rest, DOCUMENT_BYTES_MAX + 1)
         stamp = file_stamp(self._base, document_origin(data))
         messages = document_messages(data, stamp, self._settings)
-        yield from self._lines(head, _Rest(data, rest)) if messages is None else messages
+        yield from self._lines(head, Rest(data, rest)) if messages is None else messages
 
     def _lines(self, head: bytes, rest: Reader, *, position: str = "") -> Iterator[Message]:
         stamp = file_stamp(self._base, fingerprint(head, final=True) or "")
-        bom = len(UTF8_BOM) if head.startswith(UTF8_BOM) else 0
-        place = Place(offset=bom)
-        window, size = b"", window_bytes(self._settings)
-        skip, final, broken = bom, False, ""
-        while not final:
-            try:
-                more = rest.read(size - len(window))
-            except BROKEN as error:
-                more, broken = b"", f"cannot be read on: {error}"
-            final = not more
-            window += more[skip:]
-            skip = max(0, skip - len(more))
-            start = place.offset
-            for piece in cut(window, place, self._settings, final=final):
-                yield piece.message(stamp, position)
-            window = window[place.offset - start :]
-        if broken:
-            where = position or f"bytes:{place.offset}"
-            yield stamp.one(broken.encode(), place.seq, where, broken)
+        place = Place(offset=len(UTF8_BOM) if head.startswith(UTF8_BOM) else 0)
+        rest.read(place.offset)
+        yield from line_messages(rest, stamp, self._settings, place, position)
 
     def _evtx(self, head: bytes, rest: Reader, whole: BinaryIO | None) -> Iterator[Message]:
         with contextlib.ExitStack() as open_files:
@@ -261,6 +245,29 @@ class _Reading:
             for record in evtx.records(whole):
                 yield from packer.add(record.value, record.position, record.reject)
             yield from packer.close()
+
+
+def line_messages(
+    rest: Reader, stamp: Stamp, settings: ShipConfig, place: Place, position: str = ""
+) -> Iterator[Message]:
+    """Yield the lines of a stream that begins at ``place``, which advances before each."""
+    window, size = b"", window_bytes(settings)
+    final, broken = False, ""
+    while not final:
+        try:
+            more = rest.read(size - len(window))
+        except BROKEN as error:
+            more, broken = b"", f"cannot be read on: {error}"
+        final = not more
+        window += more
+        start = place.offset
+        for piece in cut(window, place, settings, final=final):
+            yield piece.message(stamp, position)
+        window = window[place.offset - start :]
+    if broken:
+        place.seq += 1
+        where = position or f"bytes:{place.offset}"
+        yield stamp.one(broken.encode(), place.seq - 1, where, broken)
 
 
 def kind_of(head: bytes, path: str) -> Literal["evtx", "utf16", "documents", "lines"]:
@@ -304,7 +311,7 @@ def document_messages(data: bytes, stamp: Stamp, settings: ShipConfig) -> list[M
     return [*messages, *packer.close()]
 
 
-def _head(stream: Reader) -> bytes:
+def head_of(stream: Reader) -> bytes:
     """Read until the first line that is not blank is there: a pipe may be slow to give more."""
     head = b""
     while (

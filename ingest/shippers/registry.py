@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "shipper.db"
 FINISHED_DAYS_MAX = 90
+PACKED = "packed"
+"""The kind of a compressed file's row."""
 _SCHEMA = """
 CREATE TABLE files (
   stream TEXT PRIMARY KEY, origin TEXT NOT NULL, organization TEXT NOT NULL, hint TEXT NOT NULL,
@@ -47,6 +49,9 @@ class FileRow:
     ``mark``: sha256 of the bytes just before the offset, by which a file that was rewritten is told
     from one that grew; ``crc``: CRC-32 of all bytes before it, by which a copy is known.
     ``finished``: nothing more will come. ``identity``: device and inode.
+
+    A compressed file (``PACKED``) has the sha256 of all its bytes as its mark and its origin, and
+    a place in its plain content.
     """
 
     stream: str
@@ -125,10 +130,14 @@ class Registry:
         ]  # fmt: skip
 
     def prune(self, before: datetime) -> None:
-        """Forget finished rows not touched since; their names stay taken."""
+        """Forget finished rows not touched since; their names stay taken.
+
+        Compressed files stay known: one that lies there for years would be sent again.
+        """
         with self._lock, transaction(self._database):
             self._database.execute(
-                "DELETE FROM files WHERE finished AND saved_at < ?", (before.isoformat(),)
+                "DELETE FROM files WHERE finished AND kind != ? AND saved_at < ?",
+                (PACKED, before.isoformat()),
             )
 
     def close(self) -> None:

@@ -93,8 +93,9 @@ class Shipper:
     def pass_once(self, *, final: bool = False) -> int:
         """Send all that the files hold now and return how many events that were.
 
-        ``final`` also sends last lines that have no end yet; when such a line grows later, the
-        rest becomes an event of its own.
+        ``final`` also sends compressed files, JSON documents that were just written, and last
+        lines that have no end yet; when such a line grows later, the rest becomes an event of its
+        own.
         """
         return self._pass(lambda: False, final=final)
 

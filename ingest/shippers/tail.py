@@ -33,7 +33,8 @@ from ingest.shippers.generation import (
     is_same,
     read_on,
 )
-from ingest.shippers.registry import FileRow
+from ingest.shippers.packed import PackedFiles
+from ingest.shippers.registry import PACKED, FileRow
 from ingest.shippers.stamp import shown
 from luytre.core.config import FileInput
 from luytre.core.log import get_logger
@@ -74,7 +75,9 @@ class Follower:
         self._files: dict[Identity, Followed] = {}
         self._with_origin: dict[str, list[Followed]] = {}
         self._look_at_s = 0.0
-        known = [row for row in registry.rows() if row.kind != "listener"]
+        self._packed = PackedFiles(settings, organization, registry, clock)
+        self._found_packed: dict[Identity, tuple[Path, FileInput]] = {}
+        known = [row for row in registry.rows() if row.kind not in {"listener", PACKED}]
         # Several rows may name one file: it was truncated, and we went down before we knew.
         self._waiting: dict[Identity, list[FileRow]] = {}
         for row in known:
@@ -86,7 +89,7 @@ class Follower:
     def pass_once(self, *, final: bool = False) -> Iterator[Message]:
         """Look for files if that is due and yield everything that can be read now.
 
-        ``final`` takes last lines without an end as whole.
+        ``final`` takes last lines without an end as whole, and reads compressed files.
         """
         if final or self._clock.monotonic_s() >= self._look_at_s:
             self._look_at_s = self._clock.monotonic_s() + self._settings.scan_s
@@ -96,6 +99,10 @@ class Follower:
             for file in turns:
                 yield from self._read(file, final=final)
             turns = [file for file in self._files.values() if file.row and file.read != file.seen]
+        if final:
+            yield from self._packed.messages(self._found_packed.values(), self.unsaved)
+        else:
+            self._packed.tell(self._found_packed)
         yield from self._retire()
         self._trim()
 
@@ -125,11 +132,14 @@ class Follower:
 
     def _find(self) -> dict[Identity, tuple[Path, FileInput]]:
         found: dict[Identity, tuple[Path, FileInput]] = {}
+        self._found_packed = {}
         patterns = ((source, p) for source in self._settings.files for p in source.paths)
         for path, source in ((path, s) for s, pattern in patterns for path in matching(pattern)):
             status = status_of(path)
-            if status and path.suffix.lower() not in PACKED_SUFFIXES:
-                found.setdefault((status.st_dev, status.st_ino), (path, source))
+            if status:
+                packed = path.suffix.lower() in PACKED_SUFFIXES
+                into = self._found_packed if packed else found
+                into.setdefault((status.st_dev, status.st_ino), (path, source))
         return found
 
     def _moved(self, file: Followed, path: Path) -> None:

@@ -49,7 +49,7 @@ def ship(
     config: ConfigOption = None,
     *,
     once: Annotated[
-        bool, typer.Option("--once", help="Send what is there now, then stop.")
+        bool, typer.Option("--once", help="Send all that is there, packed files too, then stop.")
     ] = False,
     with_parent: WithParent = False,
 ) -> None:
