@@ -27,5 +27,7 @@ def unpack(archive: str, target: Path) -> Path:
             zstandard.ZstdDecompressor().stream_reader(stream) as plain,
             tarfile.open(fileobj=plain, mode="r|") as tar,
         ):
-            tar.extractall(target, filter="data")
+            # Python has filters since 3.11.4; Debian 12 has 3.11.2.
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)
+            tar.extractall(target)
     return target

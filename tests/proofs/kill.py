@@ -22,6 +22,7 @@ from luytre.core.alert import AlertQuery
 from luytre.core.config import Config, load_config
 from luytre.core.organization import Scope
 from luytre.processor import build
+from luytre.processor.rejects import rejects
 
 RULE = """
 title: Proof line
@@ -118,19 +119,19 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.log = (folder / "stderr.log").open("ab")
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [sys.executable, "-m", "luytre", "run", "--config", "luytre.yaml"]
-        self.process = subprocess.Popen(
-            command,
-            cwd=self.folder,
-            stdout=self.log,
-            stderr=self.log,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with (self.folder / "stderr.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
 
     def kill(self, chance: random.Random) -> str:
         """Kill -9 the whole group, or only one child; return which."""
@@ -220,8 +221,9 @@ def _problems(config: Config, writer: Writer) -> Iterator[str]:
     store.close()
     found = Counter(_number(alert.original) for alert in alerts)
     yield from _differences("alert", Counter(writer.marked), found)
-    rejects = build.rejects(config, "")
-    refused = Counter(_number(raw) for raw in rejects["event.original"].to_list())
+    refused = Counter(
+        _number(raw) for frame in rejects(config) for raw in frame["event.original"].to_list()
+    )
     yield from _differences("reject", Counter(writer.broken), refused)
     accounts = build.accounts(config)
     for name, is_now, should in (
