@@ -92,12 +92,13 @@ def read_rejects(records: Sequence[Record]) -> pl.DataFrame:
         for message in (unpack(record),)
         if not message.problem
         for line in message.events
-        if (row := _row(line)) is not None
+        if (row := read_reject(line)) is not None
     ]
     return pl.DataFrame(rows, schema=REJECTS)
 
 
-def _row(line: bytes) -> dict[str, object] | None:
+def read_reject(line: bytes) -> dict[str, object] | None:
+    """Return a line of ``reject_messages`` as a row of ``REJECTS``; None if it is none."""
     try:
         found = msgspec.json.decode(line)
         row = {name: found.get(name) for name in REJECTS}

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from ingest.embedded_topic import Pending
     from luytre.core.clock import Clock
     from luytre.core.config import LogConfig
-    from luytre.core.message import Consumer, Message, Producer, Topics
+    from luytre.core.message import Consumer, Message, Producer, Record, Topics
 
 BUFFER_BYTES_MAX = 8 * 2**20
+_RECORDS_MAX = 20_000
 
 
 class EmbeddedLog:
@@ -149,6 +150,12 @@ class EmbeddedTopics:
     def starts(self, topic: str) -> Mapping[TopicPartition, int]:
         limits = self._existing(topic).limits()
         return {TopicPartition(topic, number): each.start for number, each in limits.items()}
+
+    def read(
+        self, place: TopicPartition, offset: int, *, bytes_max: int = 16 * 2**20
+    ) -> Sequence[Record]:
+        file = self._existing(place.topic)
+        return file.read(place.partition, offset, bytes_max=bytes_max, records_max=_RECORDS_MAX)
 
     def committed(self, group: str, topic: str) -> Mapping[TopicPartition, int]:
         reached = committed(self._groups, group, topic)

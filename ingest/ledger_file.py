@@ -240,6 +240,10 @@ class Ledger:
         ]
         return sorted(rows, key=lambda row: (row.counts.organization, row.stream))
 
+    def rejected(self) -> dict[str, Ranges]:
+        """Return the sequences that are rejects now, by stream."""
+        return {row.stream: row.rejected for row in self.rows() if row.rejects}
+
     def close(self) -> None:
         self._file.close()
 

@@ -88,6 +88,17 @@ class MemoryLog:
     def starts(self, topic: str) -> Mapping[TopicPartition, int]:
         return dict.fromkeys(self._places(topic), 0)
 
+    def read(
+        self, place: TopicPartition, offset: int, *, bytes_max: int = 16 * 2**20
+    ) -> Sequence[Record]:
+        found: list[Record] = []
+        for record in self._logs[place][offset:]:
+            bytes_max -= len(record.message.value)
+            if found and bytes_max < 0:
+                break
+            found.append(record)
+        return found
+
     def committed(self, group: str, topic: str) -> Mapping[TopicPartition, int]:
         if group != self._group:
             return {}

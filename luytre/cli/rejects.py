@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import polars as pl
 import typer
 
 from luytre.cli.output import console, counted, print_json, say, table, text, time_text
 from luytre.cli.settings import ConfigOption, JsonOption, read_installation
 from luytre.core.errors import Refused
-from luytre.processor import build
+from luytre.processor import rejects
 
 app = typer.Typer(no_args_is_help=True, help="List and replay what could not be read.")
 
@@ -25,14 +24,16 @@ def list_rejects(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """List rejects, newest first, each once, with its reason and its original bytes."""
-    found = build.rejects(read_installation(config), reason)
-    shown = found.tail(limit).reverse()
+    """List what cannot be read, newest first, with its reason and its original bytes.
+
+    Each is listed once, and no more after a replay could read it.
+    """
+    shown, reasons = rejects.newest(read_installation(config), reason, limit)
     if as_json:
         for row in shown.iter_rows(named=True):
             print_json(row)
         return
-    if not found.height:
+    if not reasons:
         say("No rejects.")
         return
     rows = [
@@ -46,9 +47,8 @@ def list_rejects(
         for row in shown.iter_rows(named=True)
     ]
     console().print(table("", ["id", "received", "organisation", "reason", "original"], rows))
-    reasons = found.group_by("error.message").len().sort("len", "error.message", descending=True)
     columns = ["rejects", "reason"]
-    counts = [(f"{n:,}", text(why)) for why, n in reasons.head(10).rows()]
+    counts = [(f"{n:,}", text(why)) for why, n in reasons.most_common(10)]
     console().print(table("\nBy reason", columns, counts))
 
 
@@ -63,13 +63,10 @@ def replay(
     """Send rejects through the pipeline again, after what made them unreadable was mended.
 
     Their ids stay the same, so what is still unreadable is the same reject, and what is readable
-    now becomes the event that it would have been.
+    now becomes the event that it would have been. That a message was damaged on the way, or given
+    up by its shipper, does not stop what is readable of it: choose by --reason or --id.
     """
-    settings = read_installation(config)
-    found = build.rejects(settings, reason)
-    if ids:
-        found = found.filter(pl.any_horizontal(pl.col("event.id").str.starts_with(i) for i in ids))
-    if ids and not found.height:
+    sent = rejects.replay(read_installation(config), reason, ids or ())
+    if ids and not sent:
         raise Refused(f"no reject's id begins with {' or '.join(ids)}")
-    build.replay(settings, found)
-    say(f"{counted(found.height, 'reject')} sent again")
+    say(f"{counted(sent, 'reject')} sent again")

@@ -120,5 +120,13 @@ class Topics(Protocol):
     def starts(self, topic: str) -> Mapping[TopicPartition, int]:
         """Return the lowest offset that retention has left in each partition."""
 
+    def read(
+        self, place: TopicPartition, offset: int, *, bytes_max: int = 16 * 2**20
+    ) -> Sequence[Record]:
+        """Return what a partition holds from ``offset`` on, in order; nothing at its end.
+
+        No group is joined and nothing is kept of it. ``bytes_max`` is as in ``Consumer.poll``.
+        """
+
     def committed(self, group: str, topic: str) -> Mapping[TopicPartition, int]:
         """Return what a group has committed; a partition without a commit is not in it."""

@@ -7,17 +7,14 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 import enrich
-from ingest.dead_letter import read_rejects, reject_messages, replay_messages
+from ingest.dead_letter import reject_messages
 from ingest.embedded import EmbeddedLog
 from ingest.intake import Intake
 from ingest.ledger import Ledger, SeenSequences
 from ingest.shippers.registry import Registry
 from ingest.shippers.ship import Shipper
 from luytre.core.clock import SystemClock
-from luytre.core.ecs import empty_rejects
 from luytre.core.errors import NeighbourError
 from luytre.core.log import get_logger
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, REJECTS_TOPIC
@@ -104,28 +101,6 @@ def _waiting(opened: EmbeddedLog, group: str, topic: str) -> int:
     topics = opened.topics()
     starts, done = topics.starts(topic), topics.committed(group, topic)
     return sum(end - done.get(p, starts[p]) for p, end in topics.ends(topic).items())
-
-
-def rejects(config: Config, reason: str = "") -> pl.DataFrame:
-    """Return the rejects that are still in the log, oldest first, each once."""
-    opened = open_log(config)
-    consumer = opened.consumer(f"rejects-{os.getpid()}", REJECTS_TOPIC)
-    frames = [empty_rejects()]
-    while records := consumer.poll(0):
-        frames.append(read_rejects(records))
-    opened.close()
-    found = pl.concat(frames, how="diagonal").unique("event.id", keep="last", maintain_order=True)
-    return found.filter(pl.col("error.message").str.contains(reason, literal=True))
-
-
-def replay(config: Config, rows: pl.DataFrame) -> None:
-    """Put rejects into the log of events again, durably."""
-    opened = open_log(config)
-    producer = opened.producer()
-    for message in replay_messages(rows):
-        producer.send(EVENTS_TOPIC, message)
-    producer.flush()
-    opened.close()
 
 
 def archive(config: Config) -> Archive:

@@ -209,6 +209,16 @@ class LogContract:
         assert sorted(ends.values()) == [0, 0, 2]
         assert set(topics.starts("fresh").values()) == {0}
 
+    def test_reading_by_offsets_joins_no_group(self, world: World) -> None:
+        send(world.log, ["a", "b", "c"])
+        topics = world.log.topics()
+        place = next(place for place, end in topics.ends(TOPIC).items() if end)
+        found = [values(topics.read(place, offset)) for offset in (0, 1, 3, 9)]
+
+        assert found == [["a", "b", "c"], ["b", "c"], [], []]
+        assert values(topics.read(place, 1, bytes_max=1)) == ["b"]
+        assert values(drain(world.log.consumer("g", TOPIC))) == ["a", "b", "c"]
+
     def test_a_silent_member_is_fenced_and_commits_nothing(self, world: World) -> None:
         send(world.log, ["a", "b"])
         silent = world.log.consumer("g", TOPIC)

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest.embedded_groups import floors
 from luytre.core.clock import ManualClock
 from luytre.core.config import Config, MetricsConfig, RulesConfig
 from luytre.core.errors import NeighbourError, Refused
-from luytre.core.message import EVENTS_TOPIC, REJECTS_TOPIC, Message
+from luytre.core.message import EVENTS_TOPIC, Message
 from luytre.processor import build
 from luytre.processor.places import Places
 
@@ -82,15 +81,6 @@ def test_lag_counts_what_is_not_committed(config: Config) -> None:
 
     assert first.topic == place.topic
     assert build.lag(config, build.DETECT_GROUP, EVENTS_TOPIC) == 3
-
-
-def test_looking_at_rejects_leaves_no_group_behind(config: Config) -> None:
-    build.rejects(config)
-
-    log = build.open_log(config)
-    groups = floors(log._groups, REJECTS_TOPIC, since_ms=0)
-    log.close()
-    assert groups == []
 
 
 def test_a_port_for_metrics_that_is_taken_is_named(config: Config) -> None:

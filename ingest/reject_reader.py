@@ -1,0 +1,184 @@
+"""What cannot be read now: the topic of rejects, held against the ledger."""
+
+from __future__ import annotations
+
+import heapq
+import sys
+from collections import defaultdict
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import msgspec
+import polars as pl
+
+from ingest.dead_letter import read_reject
+from ingest.ranges import Ranges
+from ingest.unpack import unpack
+from luytre.core.ecs import REJECTS, empty_rejects
+from luytre.core.message import REJECTS_TOPIC
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from luytre.core.batch import TopicPartition
+    from luytre.core.message import Record, Topics
+
+READ_BYTES = 2**20
+CHUNK_BYTES = 4 * 2**20
+"""Original bytes of one frame, or one larger reject."""
+CHUNK_ROWS = 5_000
+
+_Line = tuple[int, int, int]
+"""Partition, offset, and which line of the message."""
+_GROUP = ("luytre.stream", "luytre.sequence")
+
+
+class _Head(msgspec.Struct, rename=lambda name: name.replace("__", ".")):
+    """What decides whether a reject is shown; the rest of its line is skipped."""
+
+    event__id: str
+    luytre__stream: str
+    luytre__sequence: int
+    log__partition: int
+    log__offset: int
+    luytre__count: int | None = 1
+
+    @property
+    def range(self) -> tuple[int, int]:
+        count = 1 if self.luytre__count is None else self.luytre__count
+        return self.luytre__sequence, self.luytre__sequence + count - 1
+
+    @property
+    def attempt(self) -> tuple[int, int]:
+        return self.log__partition, self.log__offset
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+
+
+class RejectReader:
+    """Reads rejects by their offsets, as nobody's consumer: nothing is written anywhere.
+
+    ``rejected`` are the sequences that are rejects now, by stream (``Ledger.rejected``). A reject
+    is shown while one of its sequences is there, and only as the last try left it; so a resolved
+    one vanishes, and one that comes again after a crash or a replay is there once. What says no
+    sequences is in no ledger, and is shown as long as the log keeps it.
+
+    Two passes over the topic: the first keeps 0.4 KiB of each reject that is open, the second
+    yields their rows, in frames of bounded size.
+    """
+
+    def __init__(self, topics: Topics, rejected: Mapping[str, Ranges]) -> None:
+        self._topics, self._rejected = topics, rejected
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the open rejects, oldest first, with the columns of ``REJECTS``.
+
+        Rejects that share a sequence are in one frame.
+        """
+        starts, ends = self._topics.starts(REJECTS_TOPIC), self._topics.ends(REJECTS_TOPIC)
+        chosen = self._chosen(self._records(starts, ends))
+        return _whole_groups(_frames(self._records(starts, ends), chosen))
+
+    def _records(
+        self, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+    ) -> Iterator[Record]:
+        parts = (self._partition(place, starts[place], end) for place, end in ends.items())
+        return heapq.merge(*parts, key=attrgetter("appended_at"))
+
+    def _partition(self, place: TopicPartition, offset: int, end: int) -> Iterator[Record]:
+        while offset < end:
+            records = self._topics.read(place, offset, bytes_max=READ_BYTES)
+            if not records:
+                return
+            yield from (record for record in records if record.offset < end)
+            offset = records[-1].offset + 1
+
+    def _chosen(self, records: Iterable[Record]) -> Mapping[tuple[int, int], Sequence[int]]:
+        """Return which lines of which records are the last word on an open reject."""
+        heads = [(line, head) for line, head in _heads(records) if self._open(head) is not None]
+        chosen: dict[tuple[int, int], list[int]] = defaultdict(list)
+        last_word = _LastWord()
+        while heads:
+            (partition, offset, index), head = heads.pop()
+            if last_word.has(head, self._open(head) or []):
+                chosen[partition, offset].insert(0, index)
+        return chosen
+
+    def _open(self, head: _Head) -> list[tuple[int, int]] | None:
+        """Return what of a reject is one now: None if nothing, [] if it says no sequences."""
+        first, last = head.range
+        if last < first:
+            return []
+        return self._rejected.get(head.luytre__stream, Ranges()).present(first, last) or None
+
+
+class _LastWord:
+    """Tells of rejects that come from the latest to the first which are the last on a sequence."""
+
+    def __init__(self) -> None:
+        self._told: defaultdict[str, Ranges] = defaultdict(Ranges)
+        self._attempts: dict[tuple[str, int], tuple[int, int]] = {}
+        self._ids: set[str] = set()
+
+    def has(self, head: _Head, sequences: Sequence[tuple[int, int]]) -> bool:
+        """Tell whether a reject of these sequences says anything that no later one says."""
+        if head.event__id in self._ids:
+            return False
+        told, group = self._told[head.luytre__stream], (head.luytre__stream, head.range[0])
+        # Events that share a sequence are rejected together, by the same attempt.
+        together = self._attempts.get(group) == head.attempt
+        if sequences and not together and not any(told.missing(*piece) for piece in sequences):
+            return False
+        self._ids.add(head.event__id)
+        if sequences:
+            self._attempts[group] = head.attempt
+            told.add(*head.range)
+        return True
+
+
+def _heads(records: Iterable[Record]) -> Iterator[tuple[_Line, _Head]]:
+    for record in records:
+        message = unpack(record)
+        for index, line in enumerate(() if message.problem else message.events):
+            try:
+                head = _HEAD.decode(line)
+            except (msgspec.DecodeError, ValueError):
+                continue
+            # Many rejects, few streams.
+            head.luytre__stream = sys.intern(head.luytre__stream)
+            yield (record.partition, record.offset, index), head
+
+
+def _frames(
+    records: Iterable[Record], chosen: Mapping[tuple[int, int], Sequence[int]]
+) -> Iterator[pl.DataFrame]:
+    rows: list[dict[str, object]] = []
+    size = 0
+    for record in records:
+        lines = chosen.get((record.partition, record.offset), ())
+        events = unpack(record).events if lines else ()
+        for index in lines:
+            row = read_reject(events[index])
+            if row is not None:
+                rows.append(row)
+                size += len(events[index])
+        if size >= CHUNK_BYTES or len(rows) >= CHUNK_ROWS:
+            yield pl.DataFrame(rows, schema=REJECTS)
+            rows, size = [], 0
+    yield pl.DataFrame(rows, schema=REJECTS)
+
+
+def _whole_groups(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield the same rows, with the last sequence of each frame moved into the next."""
+    waiting = empty_rejects()
+    for frame in frames:
+        rows = pl.concat([waiting, frame])
+        if not rows.height:
+            continue
+        last = pl.all_horizontal(pl.col(name) == pl.col(name).last() for name in _GROUP)
+        waiting = rows.filter(last)
+        if waiting.height < rows.height:
+            yield rows.filter(~last)
+    if waiting.height:
+        yield waiting
