@@ -4,10 +4,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench prove lock docs clean
+.PHONY: help setup demo test check bench prove lock docs conformance-sigma clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 28
 
 .venv/.run: locks/run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Luytre needs Python 3.11 or newer: make PYTHON=python3.x ...")'
@@ -37,9 +37,13 @@ check: .venv/.dev ## Lint, types, import contracts, rules, documentation
 	$(BIN)/lint-imports
 	$(BIN)/sigma check --fail-on-error --fail-on-issues -x attacktag -x d3_fendtag detections/rules
 	$(BIN)/python -m tests.reference --check
+	$(BIN)/python -m tests.conformance --check
 
 docs: .venv/.dev ## Write anew the reference pages that are made from the code
 	$(BIN)/python -m tests.reference
+
+conformance-sigma: .venv/.dev ## Run each feature of Sigma 2.1; writes docs/reference/sigma-conformance.md
+	$(BIN)/python -m tests.conformance
 
 bench: .venv/.dev ## Measure decode, map, match and the whole; writes docs/performance.md
 	$(BIN)/python -m benchmarks.spine

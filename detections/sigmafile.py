@@ -168,11 +168,10 @@ def _mapped(document: Document, rule: SigmaRule, adaptation: Adaptation) -> Iter
     if foreign(document.data) and not applied:
         yield taxonomy_fault(document)
     for name, detection in rule.detection.detections.items():
-        for item in built_items(detection):
-            for leaf in (leaf for value in item.value for leaf in leaves(value)):
-                problem, remedy = _leaf(item, leaf)
-                if problem:
-                    yield document.fault(("detection", name), problem, remedy)
+        items = [(i, leaf) for i in built_items(detection) for v in i.value for leaf in leaves(v)]
+        for problem, remedy in (_leaf(item, leaf) for item, leaf in items):
+            if problem:
+                yield document.fault(("detection", name), problem, remedy)
 
 
 def _built(document: Document, rule: SigmaRule, *, mapped: bool) -> Iterator[Fault]:
