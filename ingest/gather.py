@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ingest.dead_letter import second_try
+from ingest.decode.assemble import plan
 from ingest.decode.layout import Layout, Origin, Unreadable
 from ingest.decode.times import micros, time_series
 from ingest.logsources import HINTS
@@ -18,7 +19,9 @@ from luytre.core.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ingest.decode.assemble import Plan
     from ingest.unpack import Unpacked
+    from luytre.core.batch import Needed, Part
 
 log = get_logger("ingest")
 
@@ -26,9 +29,11 @@ log = get_logger("ingest")
 class _Group:
     """The rows of one part: where they stand in order of arrival, and their fields."""
 
-    __slots__ = ("fields", "index")
+    __slots__ = ("fields", "index", "keep", "plan")
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.keep = plan.keep
         self.index: list[int] = []
         self.fields: list[Any] = []
 
@@ -36,8 +41,9 @@ class _Group:
 class Gathered:
     """Collects events by part, and rejects."""
 
-    def __init__(self, organization: str) -> None:
+    def __init__(self, organization: str, needed: Needed) -> None:
         self._organization = organization
+        self._needed = needed
         self._groups: dict[Layout, _Group] = {}
         self._times: list[str | int | None] = []
         self._ids: list[str] = []
@@ -51,28 +57,36 @@ class Gathered:
         """Read the events of a message that are taken into the groups of their parts."""
         origin = self._note(message)
         read, groups, events = reader(origin.hint), self._groups, message.events
-        kept = []
-        # 5 us an event of 1 KB: the readers decode, and say which part an event belongs to.
+        times, refused = self._times, set()
+        # 2 us an event of 1 KB: the readers decode, and say which part an event belongs to.
         for index in taken:
             try:
                 layout, time, fields = read(events[index], origin)
+                group = groups.get(layout) or self._group(layout)
+                if group.keep is not None:
+                    fields = group.keep(fields)
             except Unreadable as error:
+                refused.add(index)
                 self._reject(message, origin, index, str(error))
                 continue
             except Exception as error:  # noqa: BLE001 - one poisoned event must not stop the SOC
                 log.error("a decoder failed", error=repr(error), hint=origin.hint)
+                refused.add(index)
                 self._reject(message, origin, index, f"a decoder failed: {type(error).__name__}")
                 continue
-            group = groups.get(layout)
-            if group is None:
-                group = groups[layout] = _Group()
-            group.index.append(len(self._times))
+            group.index.append(len(times))
             group.fields.append(fields)
-            self._times.append(time)
-            kept.append(index)
-        self._ids += [_event_id(message, index) for index in kept]
-        self._originals += [events[index] for index in kept]
-        self._sequences += [message.sequence(index) for index in kept]
+            times.append(time)
+        self._keep(message, [at for at in taken if at not in refused] if refused else taken)
+
+    def _keep(self, message: Unpacked, kept: Sequence[int]) -> None:
+        events, positions = message.events, message.positions
+        if kept != range(len(events)):
+            events = tuple(events[at] for at in kept)
+            positions = tuple(positions[at] for at in kept)
+        self._ids += _event_ids(message, positions, events)
+        self._originals += events
+        self._sequences += map(message.sequence, kept)
         self._message_of += [len(self._messages) - 1] * len(kept)
 
     def refuse(self, message: Unpacked, reason: str) -> None:
@@ -81,25 +95,37 @@ class Gathered:
         for index in range(len(message.events)):
             self._reject(message, origin, index, reason)
 
-    def fields(self) -> Iterable[tuple[Layout, list[Any]]]:
-        """Return the parts, in the order in which their rows stand in the envelope."""
-        return [(layout, group.fields) for layout, group in self._groups.items()]
+    def _group(self, layout: Layout) -> _Group:
+        needed = self._needed(layout.part)
+        group = self._groups[layout] = _Group(plan(layout, needed - _ENVELOPE))
+        return group
 
-    def envelope(self) -> pl.DataFrame:
+    def parts(self) -> Iterable[tuple[Part, pl.DataFrame]]:
+        """Yield the parts that have events, with the envelope and the needed columns."""
+        rows, start = self._envelope(), 0
+        for layout, group in self._groups.items():
+            height = len(group.index)
+            if height:
+                envelope = rows.slice(start, height)
+                yield layout.part, envelope.hstack(group.plan.decode(group.fields))
+            start += height
+
+    def _envelope(self) -> pl.DataFrame:
         """Return the columns of ``ENVELOPE`` of all events, part by part."""
         order = [index for group in self._groups.values() for index in group.index]
         schema = {name: ENVELOPE[name] for name in _OF_MESSAGE}
         messages = pl.DataFrame(self._messages, schema=schema)
-        return (
-            messages[self._message_of]
-            .with_columns(
+        events = pl.DataFrame(
+            [
                 pl.Series("event.id", self._ids, pl.String),
                 time_series(self._times).alias("@timestamp"),
                 pl.Series("event.original", self._originals, pl.Binary),
                 pl.Series("luytre.sequence", self._sequences, pl.Int64),
-            )
-            .select(*ENVELOPE)[order]
+            ]
         )
+        of_message = pl.Series(self._message_of, dtype=pl.UInt32)
+        rows = messages[of_message].hstack(events)[list(ENVELOPE)]
+        return rows[pl.Series(order, dtype=pl.UInt32)]
 
     def rejects(self) -> pl.DataFrame:
         """Return the columns of ``REJECTS``."""
@@ -126,10 +152,11 @@ class Gathered:
         )
 
     def _reject(self, message: Unpacked, origin: Origin, index: int, reason: str) -> None:
+        [event_id] = _event_ids(message, [message.positions[index]], [message.events[index]])
         self._rejects.append(
             {
                 **self._messages[-1],
-                "event.id": _event_id(message, index),
+                "event.id": event_id,
                 "event.original": message.events[index],
                 "luytre.sequence": message.sequence(index),
                 "luytre.hint": origin.hint,
@@ -141,14 +168,19 @@ class Gathered:
         )
 
 
+_ENVELOPE = frozenset(ENVELOPE)
 _OF_MESSAGE = (
     "event.ingested", "organization.id", "luytre.stream", "log.topic", "log.partition",
     "log.offset",
 )  # fmt: skip
 
 
-def _event_id(message: Unpacked, index: int) -> str:
-    """Return sha256(origin, position, sha256(raw)): 1.9 us at 840 bytes, two thirds for raw."""
-    digest = hashlib.sha256(message.events[index]).hexdigest()
-    identity = f"{message.origin}\n{message.positions[index]}\n{digest}"
-    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
+def _event_ids(message: Unpacked, positions: Iterable[str], events: Iterable[bytes]) -> list[str]:
+    """Return sha256(origin, position, sha256(raw)) of each: 1.7 us at 840 bytes, mostly for raw."""
+    sha256, origin = hashlib.sha256, message.origin
+    return [
+        sha256(
+            f"{origin}\n{position}\n{sha256(raw).hexdigest()}".encode("utf-8", "surrogatepass")
+        ).hexdigest()
+        for position, raw in zip(positions, events, strict=True)
+    ]

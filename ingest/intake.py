@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
-from ingest.decode.assemble import decode_part
 from ingest.gather import Gathered
 from ingest.unpack import Unpacked, unpack
 from luytre.core.batch import Batch, LogSource, Part, TopicPartition
 from luytre.core.ecs import ENVELOPE, empty_rejects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from luytre.core.batch import Needed
     from luytre.core.message import Record
@@ -57,13 +56,15 @@ class Intake:
         """Return the batches of these records, at least one if there are any records."""
         if not records:
             return []
-        gathered = Gathered(self._organization)
+        gathered = Gathered(self._organization, self._needed)
         offsets: dict[TopicPartition, int] = {}
         for record in records:
             place = TopicPartition(record.topic, record.partition)
             offsets[place] = max(offsets.get(place, 0), record.offset + 1)
             self._take(unpack(record), place, gathered)
-        batches = self._batches(gathered, offsets)
+        batches = [
+            Batch(part, events, empty_rejects(), offsets) for part, events in gathered.parts()
+        ]
         rejects = gathered.rejects()
         if not batches:
             return [Batch(REJECTED, pl.DataFrame(schema=ENVELOPE), rejects, offsets)]
@@ -89,18 +90,6 @@ class Intake:
                 gathered.refuse(message, problem)
             return
         gathered.read(message, _taken(message, ranges))
-
-    def _batches(self, gathered: Gathered, offsets: Mapping[TopicPartition, int]) -> list[Batch]:
-        envelope = gathered.envelope()
-        batches, start = [], 0
-        for layout, fields in gathered.fields():
-            rows = envelope.slice(start, len(fields))
-            start += len(fields)
-            needed = sorted(self._needed(layout.part) - ENVELOPE.keys())
-            columns = decode_part(layout, fields, needed)
-            events = rows.hstack(columns)
-            batches.append(Batch(layout.part, events, empty_rejects(), offsets))
-        return batches
 
 
 def _taken(message: Unpacked, ranges: Sequence[tuple[int, int]] | None) -> Sequence[int]:

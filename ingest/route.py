@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ingest.decode.jsontext import load_object
-from ingest.decode.layout import Origin, Row, Unreadable
+from ingest.decode.layout import Origin, Read, Row, Unreadable
 from ingest.decode.syslog import Syslog, parse_syslog
 from ingest.decode.xmlevent import parse_event
 from ingest.logsources import (
@@ -27,7 +27,7 @@ from ingest.logsources.lines import text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Reader = Callable[[bytes, Origin], Row]
+Reader = Callable[[bytes, Origin], Read]
 
 
 def reader(hint: str) -> Reader:
@@ -38,7 +38,7 @@ def reader(hint: str) -> Reader:
     return _READERS.get(hint, read_auto)
 
 
-def read_auto(raw: bytes, origin: Origin) -> Row:
+def read_auto(raw: bytes, origin: Origin) -> Read:
     """Read a line of which only its bytes are known."""
     start = raw[:64].lstrip(b" \t\xef\xbb\xbf")
     if start[:1] == b"{":
@@ -61,9 +61,9 @@ def read_auto(raw: bytes, origin: Origin) -> Row:
     return row
 
 
-def read_json(raw: bytes, origin: Origin) -> Row:
+def read_json(raw: bytes, origin: Origin) -> Read:
     """Read a JSON object: a Windows event, Zeek, Suricata, CloudTrail, or any other."""
-    row = windows.read_evtx(raw)
+    row = windows.read_raw(raw)
     if row is not None:
         return row
     document = load_object(raw)
@@ -84,7 +84,7 @@ def _read_xml(line: str) -> Row:
     return row
 
 
-def _read_message(envelope: Syslog, origin: Origin) -> Row:
+def _read_message(envelope: Syslog, origin: Origin) -> Read:
     """Read what a syslog line carries: JSON, an XML event, another log, or a program's message."""
     message = envelope.message
     inner = Origin(origin.hint, origin.path, envelope.host or origin.host, origin.ingested_us)
@@ -106,7 +106,7 @@ def _read_message(envelope: Syslog, origin: Origin) -> Row:
     return row or programs.read_message(envelope, origin)
 
 
-def _read_syslog(raw: bytes, origin: Origin) -> Row:
+def _read_syslog(raw: bytes, origin: Origin) -> Read:
     envelope = parse_syslog(text(raw), origin.ingested_us)
     if envelope is None:
         raise Unreadable("is no syslog line: it starts with no priority and no time")
@@ -141,7 +141,7 @@ def _line_reader(read: Callable[[str, Origin], Row | None], name: str) -> Reader
     return read_bare
 
 
-def _read_web(raw: bytes, origin: Origin) -> Row:
+def _read_web(raw: bytes, origin: Origin) -> Read:
     line = text(raw)
     row = web_access.read_line(line, origin) or web_error.read_line(line, origin)
     if row is not None:

@@ -56,15 +56,27 @@ def to_cells(values: Sequence[Any], of: Callable[[Any], str] = value_cell) -> Ce
 
     ``of`` makes the cell of what is no plain text.
     """
-    if values.count(UNSET) == len(values):
+    kinds = set(map(type, values))
+    if kinds == _MISSING:
         return []
-    # 0.08 us a value: most are texts, and hardly any text holds MARK.
+    if kinds <= _TEXTS:
+        texts = [None if value is UNSET else value for value in values]
+        # 0.05 us a value: nearly always all are texts without MARK; one by one it takes 0.1.
+        if MARK not in "".join(filter(None, texts)):
+            return texts
+    elif kinds <= _NUMBERS:
+        return [None if value is UNSET else str(value) for value in values]
     return [
         value
         if value.__class__ is str and MARK not in value
         else (None if value is UNSET else of(value))
         for value in values
     ]
+
+
+_MISSING = {msgspec.UnsetType}
+_TEXTS = {msgspec.UnsetType, str}
+_NUMBERS = {msgspec.UnsetType, int}
 
 
 def _leaves(value: Any) -> Iterator[str]:

@@ -16,14 +16,14 @@ from ingest.decode.layout import Unreadable
 
 _INT_DIGITS_MAX = 4000  # Python refuses to convert longer ones
 _DEPTH_MAX = 90  # real events stay below 15; deeper ones would overrun the stack of later stages
-_JSON_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def load_json(raw: bytes) -> Any:
     """Return the decoded value. Raises ``Unreadable``."""
     try:
         value = msgspec.json.decode(raw)
-    except _JSON_ERRORS:
+    except DECODE_ERRORS:
         value = _load_leniently(raw)
     if may_be_deep(raw) and _is_deep(value):
         raise Unreadable(f"is JSON nested deeper than {_DEPTH_MAX}")
@@ -32,7 +32,9 @@ def load_json(raw: bytes) -> Any:
 
 def may_be_deep(raw: bytes) -> bool:
     """Tell whether JSON text has brackets enough to be nested too deeply."""
-    return raw.count(b"[") + raw.count(b"{") > _DEPTH_MAX
+    # To count costs 0.4 us a KiB, to find nothing a tenth of it; flat events have no lists.
+    lists = raw.count(b"[") if b"[" in raw else 0
+    return lists + raw.count(b"{") > _DEPTH_MAX
 
 
 def _is_deep(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,12 @@ import msgspec
 from msgspec.structs import astuple
 
 from ingest.decode.columns import UNSET, to_cells, value_cell
-from ingest.decode.jsontext import load_json
+from ingest.decode.jsontext import DECODE_ERRORS, load_json
+from ingest.logsources.windows_flat import decoder, line_reader
 from ingest.logsources.windows_shapes import Flat, element, evtx_flat, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ingest.decode.layout import Cells
 
@@ -56,17 +57,6 @@ class EvtxEvent(msgspec.Struct, gc=False):
     UserData: _Raw | msgspec.UnsetType = UNSET
 
 
-class EvtxTop(msgspec.Struct, gc=False):
-    """One line of an EVTX converter."""
-
-    Event: EvtxEvent
-
-
-_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_CACHED_MAX = 10_000  # decoders by names, attributes by text; a full cache starts anew
-_decoders: dict[tuple[str, ...], Callable[[Any], Any]] = {}
-_attributes: dict[bytes, dict[str, Any]] = {}
-
 _DIRECT = frozenset(
     {"Channel", "EventID", "Computer", "Level", "Task", "Opcode", "Keywords", "Version",
      "EventRecordID"}
@@ -81,6 +71,10 @@ _IN_ATTRIBUTES = {
     "Correlation_ActivityID": "Correlation",
     "Correlation_RelatedActivityID": "Correlation",
 }
+_CACHED_MAX = 10_000  # a full cache starts anew
+_attributes: dict[str, dict[bytes, Any]] = {full: {} for full in _IN_ATTRIBUTES}
+"""Attribute -> the JSON text of its element -> its value."""
+
 _SHORT = {
     "UserID": "Security_UserID",
     "ProcessID": "Execution_ProcessID",
@@ -89,72 +83,85 @@ _SHORT = {
 _TIME_NAMES = frozenset({"TimeCreated", "TimeCreated_SystemTime"})
 
 
-def decode_windows(rows: Sequence[EvtxEvent | Flat], names: Sequence[str]) -> list[Cells]:
-    """Return one column of cells per name."""
-    wanted = tuple(names)
-    if not wanted:
+_Keep = Callable[["EvtxEvent | Flat | bytes"], tuple[Any, ...]]
+
+
+def windows_keeper(names: tuple[str, ...]) -> _Keep:
+    """Return what takes the values of ``names`` from an event, for ``decode_windows``.
+
+    An event is an EVTX structure, a flat one, or the bytes of a line of flat JSON.
+    """
+    if not names:
+        return lambda _row: ()
+    asked = names if "Data" in names else (*names, "Data")
+    decode, data, other = decoder(asked), asked.index("Data"), _slow_keeper(names, asked)
+    system = _system_reader(names)
+
+    # 1.2 us for 10 names, of which 0.4 decode: in here nothing is looked up, nothing called twice.
+    def keep(row: EvtxEvent | Flat | bytes) -> tuple[Any, ...]:
+        if row.__class__ is not EvtxEvent:
+            return other(row)
+        if row.UserData is UNSET and row.EventData is not UNSET:
+            try:
+                found = astuple(decode(row.EventData))
+            except DECODE_ERRORS:
+                return other(row) + system(row.System)
+            # Data may hold named elements: those, a text, a lone surrogate go the slow way.
+            if found[data] is UNSET:
+                return found + system(row.System)
+        return other(row) + system(row.System)
+
+    return keep
+
+
+def _slow_keeper(names: tuple[str, ...], asked: tuple[str, ...]) -> _Keep:
+    """Return what takes the same from all other events, System left to the caller."""
+    line = line_reader(names)
+    of_system = (UNSET,) * len(_of_system(names))
+    of_line = (UNSET,) * (len(asked) - len(names)) + of_system
+
+    def keep(row: EvtxEvent | Flat | bytes) -> tuple[Any, ...]:
+        if isinstance(row, bytes):
+            return tuple(line(row)[: len(names)]) + of_line
+        if isinstance(row, Flat):
+            return (*(_flat_value(row, name) for name in asked), *of_system)
+        flat = evtx_flat(_loaded(row.EventData), _loaded(row.UserData))
+        return tuple(_flat_value(flat, name) for name in asked)
+
+    return keep
+
+
+def decode_windows(rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -> list[Cells]:
+    """Return one column of cells per name, from what a keeper of the same names took."""
+    if not names:
         return []
-    columns = zip(*_values(rows, wanted), strict=True)
-    return [
-        to_cells(_with_system(column, rows, name), _element_cell)
-        for name, column in zip(wanted, columns, strict=False)
-    ]
+    columns = list(zip(*rows, strict=True))
+    of_system = _of_system(names)
+    for name, column in zip(of_system, columns[len(columns) - len(of_system) :], strict=True):
+        at = names.index(name)
+        columns[at] = _filled(columns[at], column)
+    return [to_cells(columns[at], _element_cell) for at in range(len(names))]
+
+
+def _filled(column: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Fill what event data lack from the System element."""
+    missing = column.count(UNSET)
+    if missing in {0, len(column)}:
+        return other if missing else column
+    return tuple(b if a is UNSET else a for a, b in zip(column, other, strict=True))
 
 
 def event_type(row: EvtxEvent | Flat) -> Any:
     """Return EventType, which divides the events 12 of Sysmon."""
-    return _values([row], ("EventType",))[0][0]
+    return _keep_event_type(row)[0]
 
 
 def _element_cell(value: Any) -> str:
     return value_cell(text_of(value))
 
 
-def _values(rows: Sequence[Any], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    """Return the values of event data and user data, row by row; the last of a row is Data."""
-    decode = _decoder(names)
-    values = []
-    # 0.6 us an event at 20 names: event data are decoded once, whatever their number.
-    for row in rows:
-        if row.__class__ is EvtxEvent and row.UserData is UNSET and row.EventData is not UNSET:
-            try:
-                found = astuple(decode(row.EventData))
-            except _DECODE_ERRORS:
-                found = _UNKNOWN
-            # Data may hold named elements: those, a text, a lone surrogate go the slow way.
-            if found[-1] is UNSET:
-                values.append(found)
-                continue
-        values.append(_slow_values(row, names))
-    return values
-
-
-_UNKNOWN = (None,)
-
-
-def _slow_values(row: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
-    flat = (
-        row if isinstance(row, Flat) else evtx_flat(_loaded(row.EventData), _loaded(row.UserData))
-    )
-    return (*(_flat_value(flat, name) for name in names), UNSET)
-
-
 def _loaded(raw: Any) -> Any:
     return None if raw is UNSET else load_json(bytes(raw))
-
-
-def _decoder(names: tuple[str, ...]) -> Callable[[Any], Any]:
-    found = _decoders.get(names)
-    if found is None:
-        if len(_decoders) >= _CACHED_MAX:
-            _decoders.clear()
-        keys = {f"f{i}": name for i, name in enumerate(names) if name != "Data"}
-        fields = [(f"f{i}", Any, UNSET) for i in range(len(names))]
-        struct = msgspec.defstruct(
-            "EventData", [*fields, ("Data", Any, UNSET)], rename=keys, gc=False
-        )
-        found = _decoders[names] = msgspec.json.Decoder(struct).decode
-    return found
 
 
 def _flat_value(row: Any, name: str) -> Any:
@@ -165,20 +172,34 @@ def _flat_value(row: Any, name: str) -> Any:
     return UNSET
 
 
-def _with_system(column: Sequence[Any], rows: Sequence[Any], name: str) -> Sequence[Any]:
-    """Fill what event data lack from the System element."""
-    if name in _DIRECT:
-        get: Callable[[EvtxSystem], Any] = attrgetter(name)
-    elif (full := _SHORT.get(name, name)) in _IN_ATTRIBUTES:
-        get = partial(_attribute, _IN_ATTRIBUTES[full], full)
-    elif name in _TIME_NAMES:
-        get = _time
-    else:
-        return column
-    return [
-        get(row.System) if value is UNSET and row.__class__ is EvtxEvent else value
-        for value, row in zip(column, rows, strict=True)
-    ]
+def _of_system(names: Sequence[str]) -> list[str]:
+    """Return which of the names may stand in the System element, its own fields first."""
+    attributes = [n for n in names if _SHORT.get(n, n) in _IN_ATTRIBUTES or n in _TIME_NAMES]
+    return [*(name for name in names if name in _DIRECT), *attributes]
+
+
+def _system_reader(names: Sequence[str]) -> Callable[[EvtxSystem], tuple[Any, ...]]:
+    """Return what finds those names in a System element, 0.1 us for its own fields together."""
+    direct = [name for name in names if name in _DIRECT]
+    getters = [_getter(name) for name in _of_system(names)[len(direct) :]]
+    fields = attrgetter(*direct) if len(direct) > 1 else _single(direct)
+    if not getters:
+        return fields
+    if len(getters) == 1:
+        [one] = getters
+        return lambda system: (*fields(system), one(system))
+    return lambda system: (*fields(system), *[get(system) for get in getters])
+
+
+def _single(direct: Sequence[str]) -> Callable[[EvtxSystem], tuple[Any, ...]]:
+    if not direct:
+        return lambda _system: ()
+    get = attrgetter(*direct)
+    return lambda system: (get(system),)
+
+
+def _getter(name: str) -> Callable[[EvtxSystem], Any]:
+    return _time if name in _TIME_NAMES else _attribute_getter(_SHORT.get(name, name))
 
 
 def _time(system: EvtxSystem) -> Any:
@@ -186,15 +207,25 @@ def _time(system: EvtxSystem) -> Any:
     return UNSET if time is None else time
 
 
-def _attribute(name: str, full: str, system: EvtxSystem) -> Any:
-    raw = getattr(system, name)
-    if raw is UNSET:
-        return UNSET
-    # The same few providers and users again and again: 0.1 us instead of 0.4.
-    text = bytes(raw)
-    found = _attributes.get(text)
-    if found is None:
-        if len(_attributes) >= _CACHED_MAX:
-            _attributes.clear()
-        found = _attributes[text] = dict(element({name: load_json(text)}, name))
-    return found.get(full, UNSET)
+def _attribute_getter(full: str) -> Callable[[EvtxSystem], Any]:
+    name = _IN_ATTRIBUTES[full]
+    raw_of, known = attrgetter(name), _attributes[full]
+
+    def get(system: EvtxSystem) -> Any:
+        raw = raw_of(system)
+        if raw is UNSET:
+            return UNSET
+        # The same few providers and users again and again: 0.2 us instead of 0.6.
+        text = bytes(raw)
+        found = known.get(text)
+        if found is None:
+            if len(known) >= _CACHED_MAX:
+                known.clear()
+            found = dict(element({name: load_json(text)}, name)).get(full, UNSET)
+            known[text] = found
+        return found
+
+    return get
+
+
+_keep_event_type = windows_keeper(("EventType",))

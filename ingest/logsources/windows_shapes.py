@@ -145,7 +145,7 @@ _WINLOG_6 = {
     "ProcessID": "process_id", "ThreadID": "thread_id",
     "Message": "message", "@timestamp": "@timestamp",
 }  # fmt: skip
-_NXLOG: Mapping[str, tuple[str, ...]] = {
+NXLOG: Mapping[str, tuple[str, ...]] = {
     "Provider_Name": ("SourceName", "ProviderName", "Provider"),
     "Provider_Guid": ("ProviderGuid",),
     "Computer": ("Hostname", "ComputerName", "MachineName"),
@@ -156,7 +156,7 @@ _NXLOG: Mapping[str, tuple[str, ...]] = {
     "Opcode": ("OpcodeValue",),
     "Level": ("SeverityValue",),
 }
-_FLAT_MARKS = frozenset({"Channel", "Provider_Name", *_NXLOG["Provider_Name"]})
+_FLAT_MARKS = frozenset({"Channel", "Provider_Name", *NXLOG["Provider_Name"]})
 
 
 def _prefixed(document: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def _parameters(data: Mapping[str, Any]) -> Mapping[str, Any]:
 def _nxlog(document: Mapping[str, Any]) -> Flat:
     system = {
         name: document[key]
-        for name, keys in _NXLOG.items()
+        for name, keys in NXLOG.items()
         if name not in document
         for key in reversed(keys)
         if key in document
@@ -208,10 +208,11 @@ def _nxlog(document: Mapping[str, Any]) -> Flat:
     for name in ("EventID", "Channel", "TimeCreated", "@timestamp", "EventTime"):
         if name in document:
             system[name] = document[name]
-    if isinstance(system.get("EventTime"), str) and _has_zone(system["EventTime"]):
+    if isinstance(system.get("EventTime"), str) and has_zone(system["EventTime"]):
         system.setdefault("TimeCreated", system["EventTime"])
     return Flat(document, {}, system)
 
 
-def _has_zone(time: str) -> bool:
+def has_zone(time: str) -> bool:
+    """Tell whether an ISO 8601 time says its zone."""
     return time.endswith("Z") or "+" in time or time.count("-") > 2  # noqa: PLR2004

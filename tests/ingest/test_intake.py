@@ -102,6 +102,26 @@ def test_what_the_shipper_refused_is_a_reject_with_its_reason() -> None:
     assert batch.rejects["error.message"].to_list() == ["too large"]
 
 
+def test_event_data_nested_too_deeply_are_a_reject_not_a_crash() -> None:
+    system = '{"Channel":"Security","EventID":1,"TimeCreated":{"#attributes":{"SystemTime":"2026-01-01"}}}'
+    deep = "[" * 200 + "]" * 200
+    poison = f'{{"Event":{{"System":{system},"EventData":{{"Data":{deep}}}}}}}'.encode()
+
+    batches = Intake(lambda _part: frozenset({"Image"}))([message([poison, SSHD])])
+
+    assert sum(b.events.height for b in batches) == 1
+    assert "nested deeper" in batches[0].rejects["error.message"][0]
+
+
+def test_an_odd_event_id_does_not_lend_its_part_to_another() -> None:
+    lines = [b'{"Channel":"Security","EventID":%b}' % code for code in (b"true", b"1.0", b"1")]
+
+    batches = Intake(nothing)([message([line]) for line in lines])
+
+    found = {b.part.name: b.events.height for b in batches}
+    assert found == {"windows/security/other": 2, "windows/security/1": 1}
+
+
 def test_sent_again_is_taken_once(tmp_path: Any) -> None:
     intake = Intake(nothing, SeenSequences(Ledger(tmp_path / "ledger.db")).admit)
 

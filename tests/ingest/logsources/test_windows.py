@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.decode.layout import Origin
+from ingest.decode.layout import Origin, Row
 from ingest.logsources import windows
 from ingest.logsources.windows_channels import PER_EVENT_ID
 from ingest.logsources.windows_shapes import flatten
@@ -333,19 +333,52 @@ def test_the_fast_way_equals_the_slow_one(data: Mapping[str, Any] | None, code: 
     raw = json.dumps(document).encode()
     names = ["Image", "CommandLine", "Level", "User", "Hashes", "EventType", "Computer", "EventID"]
 
-    fast, slow = windows.read_evtx(raw), windows.read_document(json.loads(raw))
+    found, slow = windows.read_raw(raw), windows.read_document(json.loads(raw))
 
-    assert fast is not None
+    assert found is not None
     assert slow is not None
+    fast = Row(*found)
     assert fast.layout is slow.layout
     assert fast.time == slow.time
-    assert fast.layout.decode([fast.fields], names) == slow.layout.decode([slow.fields], names)
+    assert fast.layout.columns([fast.fields], names) == slow.layout.columns([slow.fields], names)
+
+
+@given(
+    fields=st.dictionaries(
+        st.sampled_from(
+            ["Image", "Hostname", "Computer", "SourceName", "Provider", "Provider_Name", "EventTime",
+             "TimeCreated", "@timestamp", "EventType", "SeverityValue", "Level", "Data", "Message",
+             "event_id", "winlog", "UserID", "Security_UserID"]
+        ),
+        VALUES | st.sampled_from(["2026-01-02T03:04:05Z", "2026-01-02 03:04:05", "CreateKey"]),
+        max_size=9,
+    ),
+    code=st.integers(0, 20) | st.sampled_from(["12", True, 1.0, None]),
+)  # fmt: skip
+def test_a_flat_line_is_read_as_its_dictionary_is(fields: Mapping[str, Any], code: object) -> None:
+    document = {"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": code, **fields}
+    raw = json.dumps(document).encode()
+    names = ["Image", "Computer", "Provider_Name", "TimeCreated", "EventTime", "Level", "Data",
+             "Security_UserID", "UserID", "EventID", "Message"]  # fmt: skip
+
+    found, slow = windows.read_raw(raw), windows.read_document(json.loads(raw))
+
+    assert slow is not None
+    if found is None:
+        assert "winlog" in fields
+        return
+    fast = Row(*found)
+    assert fast.layout is slow.layout
+    assert fast.time == slow.time
+    for rows in ([(fast, slow)], [(fast, slow), (slow, fast)]):
+        ours, theirs = ([pair[i].fields for pair in rows] for i in (0, 1))
+        assert fast.layout.columns(ours, names) == slow.layout.columns(theirs, names)
 
 
 def test_what_is_no_windows_event_is_no_shape() -> None:
     assert flatten({"Event": {"EventData": {}}}) is None
     assert flatten({"EventID": 1}) is None
-    assert windows.read_evtx(b'{"Event":{"EventData":{}}}') is None
+    assert windows.read_raw(b'{"Event":{"EventData":{}}}') is None
 
 
 def test_parts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,7 +386,8 @@ def test_parts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "_known", {})
     monkeypatch.setattr(windows, "_LAYOUTS_MAX", 3)
     rows = [
-        windows.read(json.dumps(evtx(i, "Security", {})).encode(), Origin()) for i in range(1, 9)
+        Row(*windows.read(json.dumps(evtx(i, "Security", {})).encode(), Origin()))
+        for i in range(1, 9)
     ]
 
     assert [row.layout.part.name for row in rows[3:]] == ["windows/security/other"] * 5
@@ -366,7 +400,7 @@ def test_every_event_of_real_hosts_is_read(shared_data: Any) -> None:
         line for path in root.rglob("*.jsonl") if path.is_file()
         for line in path.read_bytes().splitlines()[:200]
     ]  # fmt: skip
-    rows = [windows.read(line, Origin()) for line in lines]
+    rows = [Row(*windows.read(line, Origin())) for line in lines]
 
     assert sum(row.layout.part.name != "windows/other" for row in rows) > 0.6 * len(rows)
 
@@ -384,9 +418,9 @@ def test_native_fields_are_those_that_winlogbeat_finds(shared_data: Any) -> None
         wanted = json.loads(golden.read_text())
         raws = lines.read_bytes().splitlines() if lines.exists() else []
         for document, raw in zip(wanted, raws, strict=True) if len(wanted) == len(raws) else ():
-            row = windows.read(raw, Origin())
+            row = Row(*windows.read(raw, Origin()))
             data = document["winlog"].get("event_data", {})
-            columns = row.layout.decode([row.fields], list(data))
+            columns = row.layout.columns([row.fields], list(data))
             for (name, value), column in zip(data.items(), columns, strict=True):
                 compared += 1
                 found = texts(column[0]) if column else ()
