@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, compress
 
 import zstandard
 
@@ -137,6 +138,16 @@ def _payload(record: Record, headers: Mapping[str, str]) -> bytes:
 def _decompress(value: bytes) -> bytes:
     """Return the payload of a zstd frame, never more than one chunk above the limit."""
     decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
+    try:
+        # A frame that says its size is undone in one piece: 0.4 us a KiB, in chunks 0.6.
+        if 0 < zstandard.frame_content_size(value) <= PAYLOAD_BYTES_MAX:
+            return decompressor.decompress(value)
+    except zstandard.ZstdError:
+        pass  # the stream tells how far a damaged frame goes
+    return _decompress_stream(decompressor, value)
+
+
+def _decompress_stream(decompressor: zstandard.ZstdDecompressor, value: bytes) -> bytes:
     chunks: list[bytes] = []
     left = PAYLOAD_BYTES_MAX
     try:
@@ -157,14 +168,16 @@ def _split(payload: bytes, framing: str) -> tuple[list[bytes], list[int]]:
         return [_without_end(payload)], [0]
     if framing != "lines":
         raise _Problem(f"its framing {framing[:40]!r} is unknown")
-    events, offsets, at = [], [], 0
-    # 0.15 us a line.
-    for line in payload.split(b"\n"):
-        if line and not line.isspace():
-            events.append(line.removesuffix(b"\r"))
-            offsets.append(at)
-        at += len(line) + 1
-    return events, offsets
+    lines = payload.split(b"\n")
+    # 0.2 us a line, with a loop over its end and offset 0.4; the length is that of the lines
+    # before, the number that of their line ends.
+    starts = [at + number for number, at in enumerate(accumulate(map(len, lines[:-1]), initial=0))]
+    kept = [bool(line) and not line.isspace() for line in lines]
+    if not all(kept):
+        lines, starts = list(compress(lines, kept)), list(compress(starts, kept))
+    if b"\r" in payload:
+        lines = [line.removesuffix(b"\r") for line in lines]
+    return lines, starts
 
 
 def _without_end(line: bytes) -> bytes:
