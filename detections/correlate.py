@@ -6,7 +6,7 @@ What is meant exactly is in ``docs/reference/correlation.md``.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from detections.correlate_alerts import Parents
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CorrelationLimits", "Correlator", "Found", "Lateness"]
 
 NOWHERE = TopicPartition("", 0)
-_EXPIRE_EVERY = 20_000
+_EXPIRE_EVERY = 100_000
 _THRESHOLDS = 4
 """A group keeps room for so many times the count that its rule asks for."""
 
@@ -68,7 +68,6 @@ class _Kept:
     group: Group
     publisher: Publisher
     most: int
-    due_us: int = field(default=0)
 
 
 class Correlator:
@@ -122,8 +121,7 @@ class Correlator:
             kept = self._kept.pop(home, None) or self._made(home)
             self._kept[home] = kept  # the last is the one used last
             before = len(kept.group.entries)
-            added = [kept.group.add(match, offset) for match in group]
-            if any(added):
+            if sum([kept.group.add(match, offset) for match in group]):
                 kept.group.scan()
                 self._publish(home, kept, found, silent=silent)
             self._matches += len(kept.group.entries) - before
@@ -139,41 +137,43 @@ class Correlator:
         streams = self._streams.get(place)
         if streams is None:
             streams = self._streams[place] = Streams(self._lateness)
-        homes: dict[_Home, list[Match]] = defaultdict(list)
+        by_key: dict[Key, list[Match]] = defaultdict(list)
         for match in matches:
             self._taken += 1
             if match.rule not in self._correlations:
                 self.counts.unknown += 1
-                continue
-            on_time = streams.on_time(match, heard_us)
-            home = _Home(place, match.key, "")
-            kept = self._kept.get(home)
-            if kept is not None and match.time_us < kept.group.base_us:
-                self._aside(home, kept, match, homes if on_time else None)
-            elif on_time:
-                homes[home].append(match)
+            elif streams.on_time(match, heard_us):
+                by_key[match.key].append(match)
             else:
                 self.counts.late += 1
+        homes: dict[_Home, list[Match]] = {}
+        for key, group in by_key.items():
+            self._house(_Home(place, key, ""), group, homes)
         return homes
 
-    def _aside(
-        self, home: _Home, kept: _Kept, match: Match, homes: dict[_Home, list[Match]] | None
-    ) -> None:
-        """Find a place for a match that is older than what its group holds as final.
+    def _house(self, home: _Home, group: list[Match], homes: dict[_Home, list[Match]]) -> None:
+        kept = self._kept.get(home)
+        if kept is None or min(match.time_us for match in group) >= kept.group.base_us:
+            homes[home] = group
+            return
+        for match in group:
+            to = self._aside(home, kept, match) if match.time_us < kept.group.base_us else home
+            if to is not None:
+                homes.setdefault(to, []).append(match)
 
-        Without ``homes`` it is late and has none.
-        """
-        if homes is not None and kept.group.lossy and kept.group.count_only():
+    def _aside(self, home: _Home, kept: _Kept, match: Match) -> _Home | None:
+        """Return where a match belongs that is older than what its group holds as final."""
+        if kept.group.lossy and kept.group.count_only():
             self.counts.folded += 1
             kept.publisher.touch()
             self._dirty.add(home)
-            return
+            return None
         other = _Home(home.place, home.key, match.stream)
         lane = self._kept.get(other)
-        if homes is not None and (lane is None or match.time_us >= lane.group.base_us):
-            homes[other].append(match)
-        else:
-            self.counts.late += 1
+        if lane is None or match.time_us >= lane.group.base_us:
+            return other
+        self.counts.late += 1
+        return None
 
     def _made(self, home: _Home) -> _Kept:
         correlation = self._correlations[home.key[0]]
@@ -213,15 +213,12 @@ class Correlator:
     def _expire(self, home: _Home, kept: _Kept, horizon_us: int, found: Found) -> None:
         group = kept.group
         cut_us = horizon_us - group.timespan_us
-        oldest_us = group.oldest_us
-        # To scan a group anew pays when it lets go half of its time, or all of it.
-        if oldest_us > cut_us or (horizon_us < kept.due_us and group.newest_us > cut_us):
+        if group.oldest_us > cut_us:
             return
         before = len(group.entries)
         kept.publisher.flush(group, found)
         kept.publisher.ended(group.expire(horizon_us))
         self._matches += len(group.entries) - before
-        kept.due_us = horizon_us + max(group.timespan_us, (horizon_us - group.oldest_us) // 2)
         if group.empty:
             self._drop(home)
 

@@ -24,6 +24,9 @@ Key = tuple[str, str, tuple[str, ...]]
 PART = "correlation"
 """The part of an alert that is about many events."""
 
+REASONS_MAX = 20
+"""Events that the reasons show; ``events`` names more."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -106,7 +109,7 @@ def _reasons(correlation: Correlation, episode: Episode) -> tuple[Reason, ...]:
                 pattern=time_of(match.time_us).isoformat(),
                 value=match.event_id,
             )
-            for match in episode.listed
+            for match in episode.listed[:REASONS_MAX]
         ),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
 from detections.correlate_episode import (
@@ -18,6 +18,7 @@ from detections.correlate_windows import window_of
 
 if TYPE_CHECKING:
     from detections.correlate_episode import Entry
+    from detections.correlate_windows import Exact
     from detections.correlation import Correlation
     from luytre.core.matches import Match
 
@@ -30,9 +31,9 @@ class Group:
     """
 
     __slots__ = (
-        "_again", "_correlation", "_ids", "_low", "_moment", "_moment_at", "_reached", "_stale",
-        "_undo", "_window", "base_us", "changed", "entries", "folded", "lossy", "prior", "spans",
-        "timespan_us",
+        "_again", "_correlation", "_fires", "_ids", "_low", "_moment", "_moment_at", "_reached",
+        "_revised", "_stale", "_undo", "_window", "base_us", "changed", "entries", "folded",
+        "lossy", "prior", "spans", "timespan_us",
     )  # fmt: skip
 
     def __init__(self, correlation: Correlation) -> None:
@@ -43,7 +44,7 @@ class Group:
         self.base_us = BEGINNING_US
         self.prior: Span | None = None
         self.folded: Folded | None = None
-        self.lossy = False
+        self.lossy = self._revised = False
         self.changed = 0
         self._reset()
 
@@ -52,6 +53,7 @@ class Group:
         self._low = self._reached = self._moment_at = 0
         self._moment = BEGINNING_US
         self._undo: tuple[int, Span | None] = (0, None)
+        self._fires: list[tuple[int, Exact]] = []
         self._again = self._stale = False
         self.spans: list[Span] = [] if self.prior is None else [self.prior]
         self.changed = 0
@@ -68,6 +70,7 @@ class Group:
                 return False
             self._remove(known)
         self._ids[match.event_id] = entry
+        self._revised = self._revised or match.revision > 0
         if not match.withdrawn:
             self._insert(entry)
         return known is not None or not match.withdrawn
@@ -107,8 +110,10 @@ class Group:
         """Forget what the last moment showed."""
         length, last = self._undo
         del self.spans[length:]
-        if last is not None:
+        if last is not None and length > 0:
             self.spans[length - 1] = last
+        if self._fires and self._fires[-1][0] == self._moment:
+            del self._fires[-1]
         self.changed = max(0, min(self.changed, length - 1))
 
     def _advance(self, end: int) -> None:
@@ -132,10 +137,12 @@ class Group:
                 self._evaluate(moment, reached)
 
     def _evaluate(self, moment: int, reached: int) -> None:
-        newest = [entry[2] for entry in self.entries[self._moment_at : reached]]
+        entries, at = self.entries, self._moment_at
+        newest = [entry[2] for entry in entries[at:reached]] if self._window.reads_newest else ()
         measured = self._window.fires(newest)
         if measured is None:
             return
+        self._fires.append((moment, measured))
         last = self.spans[-1] if self.spans else None
         if last is not None and self._continues(last, moment):
             self.spans[-1] = Span(last.first_us, moment, measured)
@@ -173,11 +180,11 @@ class Group:
         """Return how much is known from the first match of a span on."""
         folded, first = self._folded_of(span), self.first(span)
         since = (first.time_us, first.event_id)
-        weight = sum(
-            max(1, entry[2].revision)
-            for entry in (*self.entries[self._start(span) :], *self._withdrawn())
-            if entry[:2] >= since
-        )
+        start = self._start(span)
+        weight = len(self.entries) - start
+        if self._revised:
+            known = [*self.entries[start:], *self._withdrawn()]
+            weight = sum(max(1, entry[2].revision) for entry in known if entry[:2] >= since)
         return weight + (folded.weight if folded else 0)
 
     def _withdrawn(self) -> list[Entry]:
@@ -220,25 +227,47 @@ class Group:
         return self._cut(self.entries[-1][0] + 1, max(middle - 1, first))
 
     def _cut(self, base_us: int, cut_us: int) -> int:
-        self._reset()
-        # Only up to the new base, to see what the spans were there.
-        self._advance(bisect_left(self.entries, (base_us,)))
-        last = self.spans[-1] if self.spans else None
+        begun = bisect_left(self.spans, (base_us,))
+        last = self._as_of(self.spans[begun - 1], base_us) if begun else None
         stays = last is not None and self._continues(last, base_us)
-        ended = len(self.spans) - stays
-        gone = bisect_right(self.entries, (cut_us + 1,))
+        ended = begun - stays
+        gone = bisect_left(self.entries, (cut_us + 1,))
         self._fold_into(last if stays else None, gone)
-        for entry in self.entries[:gone]:
-            del self._ids[entry[1]]
+        self._let_go(gone, cut_us)
+        self.prior = last if stays else None
+        self.base_us = max(self.base_us, base_us)
+        del self._fires[: bisect_left(self._fires, (base_us,))]
+        if gone <= self._low:
+            self._shift(gone, ended)
+        else:
+            self._reset()
+            self.scan()
+        return ended
+
+    def _as_of(self, span: Span, base_us: int) -> Span:
+        """Return a span as it was before the moment ``base_us``."""
+        if span.last_us < base_us:
+            return span
+        last_us, measured = self._fires[bisect_left(self._fires, (base_us,)) - 1]
+        return Span(span.first_us, last_us, measured)
+
+    def _let_go(self, gone: int, cut_us: int) -> None:
         for entry in self._withdrawn():
             if entry[0] <= cut_us:
                 del self._ids[entry[1]]
+        for entry in self.entries[:gone]:
+            del self._ids[entry[1]]
         del self.entries[:gone]
-        self.prior = last if stays else None
-        self.base_us = max(self.base_us, base_us)
-        self._reset()
-        self.scan()
-        return ended
+
+    def _shift(self, gone: int, ended: int) -> None:
+        """Go on as before without what had left the window."""
+        self._low -= gone
+        self._reached -= gone
+        self._moment_at -= gone
+        del self.spans[:ended]
+        length, last = self._undo
+        self._undo = (length - ended, last)
+        self.changed = 0
 
     def _fold_into(self, span: Span | None, gone: int) -> None:
         if span is None:
@@ -283,15 +312,9 @@ class Group:
     @property
     def oldest_us(self) -> int:
         """The time of the oldest thing that the state rests on."""
-        return min((entry[0] for entry in self._ends(0)), default=self._prior_us)
-
-    @property
-    def newest_us(self) -> int:
-        """The time of the newest thing that the state rests on."""
-        return max((entry[0] for entry in self._ends(-1)), default=self._prior_us)
-
-    def _ends(self, place: int) -> list[Entry]:
-        return [*self.entries[place:][:1], *self._withdrawn()]
+        if self.entries and not self._revised:
+            return self.entries[0][0]
+        return min((entry[0] for entry in self._ids.values()), default=self._prior_us)
 
     @property
     def _prior_us(self) -> int:

@@ -78,6 +78,8 @@ class Publisher:
 
     def update(self, group: Group, found: Found, *, silent: bool) -> bool:
         """Send what has appeared or vanished, or doubled; tell whether something has only grown."""
+        if not group.spans and not self._sent:
+            return False
         since = group.changed
         known = {sent.first: sent for sent in self._sent[since:]}
         now: list[_Sent] = []

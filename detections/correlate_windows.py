@@ -37,6 +37,9 @@ _COMPARE: dict[str, Callable[[Exact, Exact], bool]] = {
 class Window(Protocol):
     """The matches of one group within the timespan, as one type of correlation sees them."""
 
+    reads_newest: bool
+    """Whether ``fires`` looks at its argument."""
+
     def enter(self, match: Match) -> None:
         """Take a match in; they come in the order of their times."""
 
@@ -66,6 +69,8 @@ def _holds(condition: Condition) -> Holds:
 
 
 class _EventCount:
+    reads_newest = False
+
     def __init__(self, holds: Holds) -> None:
         self._holds, self._count = holds, 0
 
@@ -81,6 +86,8 @@ class _EventCount:
 
 class _Values:
     """How often each value is in the window; matches without a value do not count."""
+
+    reads_newest = False
 
     def __init__(self, holds: Holds) -> None:
         self._holds = holds
@@ -107,6 +114,8 @@ class _ValueCount(_Values):
 class _Share(_Values):
     """The percentage of the window's matches that have the value of one of the newest."""
 
+    reads_newest = True
+
     def fires(self, moment: Sequence[Match]) -> Exact | None:
         total = self._values.total()
         values = {fold(match.value) for match in moment if match.value}
@@ -120,6 +129,8 @@ def _exact(match: Match) -> Exact | None:
 
 
 class _Total:
+    reads_newest = False
+
     def __init__(self, holds: Holds, *, average: bool) -> None:
         self._holds, self._average = holds, average
         self._sum: Exact = 0
@@ -150,6 +161,8 @@ class _Percentile:
     The median of an even number of values is the mean of the middle two, as usual.
     """
 
+    reads_newest = False
+
     def __init__(self, holds: Holds, share: Fraction) -> None:
         self._holds, self._share = holds, share
         self._sorted: list[Exact] = []
@@ -178,6 +191,8 @@ class _Percentile:
 class _Temporal:
     """How many of the rules have a match in the window."""
 
+    reads_newest = False
+
     def __init__(self, holds: Holds, rules: int) -> None:
         self._holds = holds
         self._counts = [0] * rules
@@ -199,6 +214,8 @@ class _Temporal:
 
 class _Times:
     """When each rule was met within the window, ascending."""
+
+    reads_newest = False
 
     def __init__(self, rules: int) -> None:
         self._times: list[list[int]] = [[] for _ in range(rules)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from detections.atoms import number
-from detections.correlation import Absent, Correlation, Either, Every, Expression, Present
+from detections.correlation import Absent, Correlation, Either, Every, Expression, Present, Type
 from luytre.core.cells import fold
 from luytre.core.matches import Match
 
@@ -78,29 +78,38 @@ def _fires(correlation: Correlation, window: list[Match]) -> bool:
 
 
 def _measured(correlation: Correlation, window: list[Match]) -> list[Fraction]:
-    texts = [fold(match.value) for match in window if match.value]
-    numbers = [Fraction(n) for n in map(number, texts) if n is not None]
-    places = sorted({place for match in window for place in match.met})
     match correlation.type:
         case "event_count":
             return [Fraction(len(window))]
         case "value_count":
-            return [Fraction(len(set(texts)))]
+            return [Fraction(len(set(_texts(window))))]
         case "temporal":
-            return [Fraction(len(places))]
+            return [Fraction(len({place for match in window for place in match.met}))]
         case "temporal_ordered":
             return [Fraction(_longest(len(correlation.rules), window))]
+    percentile = correlation.condition.percentile
+    if correlation.type == "value_percentile" and percentile is None:
+        texts = _texts(window)
+        newest = _texts([m for m in window if m.time_us == window[-1].time_us])
+        return [Fraction(100 * texts.count(value), len(texts)) for value in newest]
+    numbers = sorted(Fraction(n) for n in map(number, _texts(window)) if n is not None)
+    return [_statistic(correlation.type, numbers, percentile)] if numbers else []
+
+
+def _texts(window: list[Match]) -> list[str]:
+    return [fold(match.value) for match in window if match.value]
+
+
+def _statistic(kind: Type, numbers: list[Fraction], percentile: float | None) -> Fraction:
+    match kind:
         case "value_sum":
-            return [sum(numbers, Fraction())] if numbers else []
+            return sum(numbers, Fraction())
         case "value_avg":
-            return [sum(numbers, Fraction()) / len(numbers)] if numbers else []
+            return sum(numbers, Fraction()) / len(numbers)
         case "value_median":
-            return [Fraction(statistics.median(numbers))] if numbers else []
-    if correlation.condition.percentile is None:
-        newest = window[-1].time_us
-        values = {fold(m.value) for m in window if m.value and m.time_us == newest}
-        return [Fraction(100 * texts.count(value), len(texts)) for value in values]
-    return [_percentile(sorted(numbers), correlation.condition.percentile)] if numbers else []
+            return Fraction(statistics.median(numbers))
+    assert percentile is not None
+    return _percentile(numbers, percentile)
 
 
 def _percentile(numbers: list[Fraction], percentile: float) -> Fraction:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from detections.correlate import Correlator, Found, Lateness
-from detections.correlation import Bound, Condition, Correlation, Type
+from detections.correlation import Bound, Condition, Correlation, Operator, Type
 from detections.correlation_condition import parse_expression
 from luytre.core.alert import Alert, RuleCard
 from luytre.core.clock import ManualClock
@@ -23,7 +23,7 @@ RULES = ("a", "b", "c")
 
 def correlation(
     kind: Type,
-    *bounds: tuple[str, float],
+    *bounds: tuple[Operator, float],
     timespan_s: int = 60,
     percentile: float | None = None,
     expression: str = "",
@@ -40,10 +40,17 @@ def correlation(
     return Correlation(card, name, kind, RULES, ("User",), timespan_s, condition)
 
 
-def match(second: float, event: str, met: Sequence[int] = (0,), **others: object) -> Match:
+def match(
+    second: float,
+    event: str,
+    met: Sequence[int] = (0,),
+    *,
+    group: str = "u",
+    stream: str = "s/1",
+    value: str = "",
+) -> Match:
     time_us = NOON + int(second * S)
-    known = {"rule": "c1", "organization": "org", "group": ("u",), "stream": "s/1", **others}
-    return Match(event_id=event, time_us=time_us, ingested_us=time_us, met=tuple(met), **known)
+    return Match("c1", "org", (group,), event, time_us, time_us, stream, tuple(met), value)
 
 
 def current(alerts: Iterable[Alert]) -> dict[str, Alert]:
@@ -57,7 +64,7 @@ def current(alerts: Iterable[Alert]) -> dict[str, Alert]:
     return {episode: alert for episode, alert in newest.items() if not alert.withdrawn}
 
 
-def summary(alerts: Iterable[Alert], group: tuple[str, ...] | None = None) -> set[Expected]:
+def summary(alerts: Iterable[Alert]) -> set[Expected]:
     return {
         Expected(
             rule=alert.rule.id,
@@ -123,7 +130,7 @@ def log(seed: int, streams: int = 3) -> list[Match]:
                 second,
                 f"e{dice.random()}",
                 sorted(dice.sample(range(3), dice.choice([1, 1, 1, 2]))),
-                group=(dice.choice("uuv"),),
+                group=dice.choice("uuv"),
                 stream=f"s/{number % streams}",
                 value=dice.choice(["", "1", "2.5", "7", "x", "X", "0x0a"]),
             )
