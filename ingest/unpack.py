@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, compress
 
 import zstandard
 
 from luytre.core.message import Record
+from luytre.core.zone import parse_zone
 
 PAYLOAD_BYTES_MAX = 64 * 2**20
 """A message that decompresses to more is refused: shippers stay at 1 MiB."""
@@ -65,7 +67,7 @@ def unpack(record: Record) -> Unpacked:
     payload: bytes | None = None
     try:
         payload = _payload(record, headers)
-        _refused_by_shipper(message)
+        _check_headers(message)
         events, offsets = _split(payload, headers.get("framing", "lines"))
         positions = _positions(message, offsets)
     except _Problem as problem:
@@ -103,11 +105,15 @@ def _clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _refused_by_shipper(message: Unpacked) -> None:
+def _check_headers(message: Unpacked) -> None:
     if "reject" in message.headers:
         raise _Problem(message.headers["reject"] or "the shipper could not read it")
     if not message.foreign and message.first_seq is None:
         raise _Problem("its header first_seq is not a number")
+    try:
+        parse_zone(message.headers.get("zone", ""))
+    except ValueError as error:
+        raise _Problem(str(error)) from None
 
 
 def _number(text: str | None) -> int | None:
@@ -138,12 +144,11 @@ def _payload(record: Record, headers: Mapping[str, str]) -> bytes:
 def _decompress(value: bytes) -> bytes:
     """Return the payload of a zstd frame, never more than one chunk above the limit."""
     decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
-    try:
-        # A frame that says its size is undone in one piece: 0.4 us a KiB, in chunks 0.6.
+    # A frame that says its size is undone in one piece: 0.4 us a KiB, in chunks 0.6. How far a
+    # damaged one goes the stream tells.
+    with suppress(zstandard.ZstdError):
         if 0 < zstandard.frame_content_size(value) <= PAYLOAD_BYTES_MAX:
             return decompressor.decompress(value)
-    except zstandard.ZstdError:
-        pass  # the stream tells how far a damaged frame goes
     return _decompress_stream(decompressor, value)
 
 
