@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MESSAGE_BYTES_MAX = 2**20
 """Original bytes that share one message of rejects; a larger one travels alone."""
 
+ALL_OF_SEQUENCE = "*"
+"""What the header ``replayed`` says of events that share a sequence, of which there may be many."""
+
 _BINARY = "event.original"
 _LINE_END = b"\r\n"
 _HEADERS = {
@@ -44,7 +47,11 @@ def second_try(message: Unpacked, index: int) -> dict[str, object]:
     a message is tried again by itself.
     """
     numbered = message.foreign or message.first_seq is not None
-    row: dict[str, object] = {"luytre.origin": message.origin, "luytre.encoding": message.encoding}
+    row: dict[str, object] = {
+        "luytre.origin": message.origin,
+        "luytre.encoding": message.encoding,
+        "luytre.replayed": message.headers.get("replayed"),
+    }
     if not message.problem:
         kind = "shared" if message.foreign else "list"
         position = f"{kind}:{message.positions[index]}"
@@ -124,27 +131,28 @@ def replay_messages(rejects: pl.DataFrame) -> Iterator[Message]:
             key = row["luytre.stream"], row["luytre.sequence"]
             sharing.setdefault(key, []).append(row)
         else:
-            yield _replayed(row, _original(row))
+            yield _replayed(row, _original(row), _text(row["event.id"]))
     for rows in sharing.values():
         yield _together(rows)
 
 
 def _together(rows: list[dict[str, object]]) -> Message:
     if len(rows) == 1:
-        return _replayed(rows[0], _original(rows[0]))
+        return _replayed(rows[0], _original(rows[0]), ALL_OF_SEQUENCE)
     positions = ",".join(_text(row["luytre.position"]).removeprefix("shared:") for row in rows)
     first = rows[0] | {
         "luytre.position": f"shared:{positions}",
         "luytre.framing": "lines",
         "luytre.count": len(rows),
     }
-    return _replayed(first, b"".join(_original(row) + _LINE_END for row in rows))
+    payload = b"".join(_original(row) + _LINE_END for row in rows)
+    return _replayed(first, payload, ALL_OF_SEQUENCE)
 
 
-def _replayed(row: dict[str, object], value: bytes) -> Message:
+def _replayed(row: dict[str, object], value: bytes, which: str) -> Message:
     stream = _text(row["luytre.stream"])
     headers = {name: _text(row[column]) for name, column in _HEADERS.items() if row[column]}
-    headers |= {"stream": stream, "framing": headers.get("framing", "event"), "replayed": "1"}
+    headers |= {"stream": stream, "framing": headers.get("framing", "event"), "replayed": which}
     # A row of the processor knows neither how many it is (one) nor how it was framed.
     count = 1 if row["luytre.count"] is None else row["luytre.count"]
     if count:

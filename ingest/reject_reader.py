@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
-from ingest.dead_letter import read_reject
-from ingest.ranges import Ranges
+from ingest.dead_letter import ALL_OF_SEQUENCE, read_reject
 from ingest.unpack import unpack
 from luytre.core.ecs import REJECTS, empty_rejects
 from luytre.core.message import REJECTS_TOPIC
@@ -20,6 +19,7 @@ from luytre.core.message import REJECTS_TOPIC
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from ingest.ranges import Ranges
     from luytre.core.batch import TopicPartition
     from luytre.core.message import Record, Topics
 
@@ -42,15 +42,7 @@ class _Head(msgspec.Struct, rename=lambda name: name.replace("__", ".")):
     log__partition: int
     log__offset: int
     luytre__count: int | None = 1
-
-    @property
-    def range(self) -> tuple[int, int]:
-        count = 1 if self.luytre__count is None else self.luytre__count
-        return self.luytre__sequence, self.luytre__sequence + count - 1
-
-    @property
-    def attempt(self) -> tuple[int, int]:
-        return self.log__partition, self.log__offset
+    luytre__replayed: str | None = None
 
 
 _HEAD = msgspec.json.Decoder(_Head)
@@ -60,7 +52,7 @@ class RejectReader:
     """Reads rejects by their offsets, as nobody's consumer: nothing is written anywhere.
 
     ``rejected`` are the sequences that are rejects now, by stream (``Ledger.rejected``). A reject
-    is shown while one of its sequences is there, and only as the last try left it; so a resolved
+    is shown while one of its sequences is there, and only as its last try left it; so a resolved
     one vanishes, and one that comes again after a crash or a replay is there once. What says no
     sequences is in no ledger, and is shown as long as the log keeps it.
 
@@ -96,45 +88,45 @@ class RejectReader:
 
     def _chosen(self, records: Iterable[Record]) -> Mapping[tuple[int, int], Sequence[int]]:
         """Return which lines of which records are the last word on an open reject."""
-        heads = [(line, head) for line, head in _heads(records) if self._open(head) is not None]
+        heads = [(line, head) for line, head in _heads(records) if self._is_open(head)]
         chosen: dict[tuple[int, int], list[int]] = defaultdict(list)
         last_word = _LastWord()
         while heads:
             (partition, offset, index), head = heads.pop()
-            if last_word.has(head, self._open(head) or []):
+            if last_word.has(head):
                 chosen[partition, offset].insert(0, index)
         return chosen
 
-    def _open(self, head: _Head) -> list[tuple[int, int]] | None:
-        """Return what of a reject is one now: None if nothing, [] if it says no sequences."""
-        first, last = head.range
-        if last < first:
-            return []
-        return self._rejected.get(head.luytre__stream, Ranges()).present(first, last) or None
+    def _is_open(self, head: _Head) -> bool:
+        first, count = head.luytre__sequence, head.luytre__count
+        count = 1 if count is None else count
+        rejected = self._rejected.get(head.luytre__stream)
+        return count < 1 or bool(rejected and rejected.present(first, first + count - 1))
 
 
 class _LastWord:
-    """Tells of rejects that come from the latest to the first which are the last on a sequence."""
+    """Tells of rejects that come from the latest to the first which were not tried again since."""
 
     def __init__(self) -> None:
-        self._told: defaultdict[str, Ranges] = defaultdict(Ranges)
-        self._attempts: dict[tuple[str, int], tuple[int, int]] = {}
         self._ids: set[str] = set()
+        self._replayed: set[tuple[str, str]] = set()
+        self._sequences: dict[tuple[str, int], tuple[int, int]] = {}
 
-    def has(self, head: _Head, sequences: Sequence[tuple[int, int]]) -> bool:
-        """Tell whether a reject of these sequences says anything that no later one says."""
-        if head.event__id in self._ids:
-            return False
-        told, group = self._told[head.luytre__stream], (head.luytre__stream, head.range[0])
-        # Events that share a sequence are rejected together, by the same attempt.
-        together = self._attempts.get(group) == head.attempt
-        if sequences and not together and not any(told.missing(*piece) for piece in sequences):
-            return False
+    def has(self, head: _Head) -> bool:
+        """Tell whether no later reject is the same one, or came of its second try."""
+        stream, attempt = head.luytre__stream, (head.log__partition, head.log__offset)
+        group = stream, head.luytre__sequence
+        is_last = (
+            head.event__id not in self._ids
+            and (stream, head.event__id) not in self._replayed
+            and self._sequences.get(group, attempt) == attempt
+        )
         self._ids.add(head.event__id)
-        if sequences:
-            self._attempts[group] = head.attempt
-            told.add(*head.range)
-        return True
+        if head.luytre__replayed == ALL_OF_SEQUENCE:
+            self._sequences.setdefault(group, attempt)
+        elif head.luytre__replayed:
+            self._replayed.add((stream, head.luytre__replayed))
+        return is_last
 
 
 def _heads(records: Iterable[Record]) -> Iterator[tuple[_Line, _Head]]:

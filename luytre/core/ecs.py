@@ -32,6 +32,7 @@ REJECTS: dict[str, pl.DataType] = {
     "luytre.position": pl.String(),
     "luytre.framing": pl.String(),
     "luytre.encoding": pl.String(),
+    "luytre.replayed": pl.String(),  # the reject whose second try this was, as the header says
     "host.name": pl.String(),  # the shipper's headers host and path
     "log.file.path": pl.String(),
 }

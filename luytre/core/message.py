@@ -42,8 +42,8 @@ class Message:
       Lines end with LF or CR LF, the last one may end without; a line whose ``bytes.strip()`` is
       empty is blank. Sequence and position count the events, so both sides must agree on this.
     * ``reject``: present if the shipper already knows that this cannot be read: the reason.
-    * ``replayed``: present on a reject that is tried again; its sequence was seen before. It has
-      no ``sha256`` and no ``reject``.
+    * ``replayed``: present on a reject that is tried again, whose sequences were seen before: its
+      ``event.id``, or "*" for all rejects of its sequence. It has no ``sha256`` and no ``reject``.
     """
 
     key: bytes
