@@ -40,7 +40,7 @@ from detections.encodings import Base64, Base64Offset, Utf16, Utf16BigEndian, Ut
 from luytre.core.cells import scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 DASHES = ("-", "/", "\N{EN DASH}", "\N{EM DASH}", "\N{HORIZONTAL BAR}")
 DASH = re.compile(rf"\B[{''.join(DASHES)}]\b")
@@ -57,26 +57,29 @@ class CasedFieldReference(SigmaFieldReference):
     """A field reference whose two sides are compared without folding."""
 
 
-def _text(value: Any) -> Any:
+def _text(value: Any, applied: Sequence[type[object]]) -> Any:
     """Return a number as the text that it is; anything else as it is."""
     if isinstance(value, SigmaTimestampPart):
         raise SigmaTypeError("a part of a time is no text")
-    return SigmaString(scalar(value.number)) if isinstance(value, SigmaNumber) else value
+    if not isinstance(value, SigmaNumber):
+        return value
+    text = SigmaString(scalar(value.number))
+    return recased(text) if Cased in applied else text
 
 
 class _Contains(SigmaContainsModifier):
     def modify(self, val: _Searched) -> Any:
-        return super().modify(_text(val))
+        return super().modify(_text(val, self.applied_modifiers))
 
 
 class _Startswith(SigmaStartswithModifier):
     def modify(self, val: _Searched) -> Any:
-        return super().modify(_text(val))
+        return super().modify(_text(val, self.applied_modifiers))
 
 
 class _Endswith(SigmaEndswithModifier):
     def modify(self, val: _Searched) -> Any:
-        return super().modify(_text(val))
+        return super().modify(_text(val, self.applied_modifiers))
 
 
 _POSITIONS = frozenset({_Contains, _Startswith, _Endswith})
@@ -87,11 +90,19 @@ class Cased(SigmaValueModifier[Any, Any]):
 
     def modify(self, val: SigmaString | SigmaFieldReference | SigmaNumber) -> Any:
         """Return the value, marked."""
-        if isinstance(val, SigmaString):
-            return SigmaCasedString.from_sigma_string(val)
-        if isinstance(val, SigmaFieldReference):
-            return _cased(val)
-        return val
+        return recased(val)
+
+
+def recased(value: Any) -> Any:
+    """Return a value for which case counts, as pipelines forget it; numbers as they are."""
+    match value:
+        case SigmaExpansion():
+            return SigmaExpansion(list(map(recased, value.values)))
+        case SigmaString():
+            return SigmaCasedString.from_sigma_string(value)
+        case SigmaFieldReference():
+            return CasedFieldReference(value.field, value.starts_with, value.ends_with)
+    return value
 
 
 class _FieldReference(SigmaFieldReferenceModifier):
@@ -102,11 +113,8 @@ class _FieldReference(SigmaFieldReferenceModifier):
         reference = super().modify(plain)
         reference.starts_with = not applied.isdisjoint((_Contains, _Startswith))
         reference.ends_with = not applied.isdisjoint((_Contains, _Endswith))
-        return _cased(reference) if isinstance(val, SigmaCasedString) else reference
-
-
-def _cased(reference: SigmaFieldReference) -> CasedFieldReference:
-    return CasedFieldReference(reference.field, reference.starts_with, reference.ends_with)
+        cased: SigmaFieldReference = recased(reference)
+        return cased if isinstance(val, SigmaCasedString) else reference
 
 
 class _WindowsDash(SigmaValueModifier[SigmaString, SigmaExpansion]):

@@ -22,7 +22,7 @@ from sigma.types import (
 from detections.conditions import condition_faults
 from detections.items import WrittenItem, built_items, leaves, searches, written_items
 from detections.mappings import NOTHING, Adaptation, MappingError
-from detections.modifiers import Cased, CasedFieldReference
+from detections.modifiers import Cased, CasedFieldReference, recased
 from detections.refusals import expands_too_far, foreign, refusals, taxonomy_fault
 from detections.regex import BadRegexError, compile_regex
 from luytre.core.alert import LEVELS
@@ -168,7 +168,10 @@ def _mapped(document: Document, rule: SigmaRule, adaptation: Adaptation) -> Iter
     if foreign(document.data) and not applied:
         yield taxonomy_fault(document)
     for name, detection in rule.detection.detections.items():
-        items = [(i, leaf) for i in built_items(detection) for v in i.value for leaf in leaves(v)]
+        built = list(built_items(detection))
+        for item in (item for item in built if Cased in item.modifiers):
+            item.value = list(map(recased, item.value))
+        items = [(item, leaf) for item in built for value in item.value for leaf in leaves(value)]
         for problem, remedy in (_leaf(item, leaf) for item, leaf in items):
             if problem:
                 yield document.fault(("detection", name), problem, remedy)

@@ -325,3 +325,16 @@ def test_what_is_added_is_in_the_digest_of_the_rules(tmp_path: Path) -> None:
     plain, mapped_ = load(tmp_path, NOTHING), load(tmp_path, mapped(tmp_path, MAP))
 
     assert plain.digest != mapped_.digest
+
+
+@pytest.mark.parametrize("key", ["F|cased|fieldref", "F|cased"])
+def test_a_mapping_does_not_forget_that_case_counts(tmp_path: Path, key: str) -> None:
+    changes: list[dict[str, Any]] = [
+        MAP,
+        {"type": "replace_string", "regex": "xY", "replacement": "G"},
+    ]
+    detection = {"s": {key: "xY"}, "condition": "s"}
+
+    loaded = load(tmp_path, mapped(tmp_path, *changes), detection=detection)
+
+    assert hits(loaded, {"G": "G", "xY": "G"}, {"G": "g", "xY": "G"}) == {0}

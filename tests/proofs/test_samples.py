@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proofs import kill, mutate, sigma
+from tests.proofs import grammar, kill, mutate, sigma
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1500)]
 
@@ -40,3 +40,11 @@ def test_every_regression_case_fires(shared_data: Callable[[str], Path]) -> None
 
     assert not sigma.unfired(cases, sigma.main_rules(shared_data))
     assert len(cases) >= 129
+
+
+def test_engine_and_reference_agree_on_random_rules_and_events() -> None:
+    outcome = grammar.prove(count=1_000, seed=20261123)
+
+    assert outcome.rules > 1_000
+    assert outcome.hits > 1_000
+    assert outcome.hidden > 50
