@@ -33,6 +33,7 @@ _HEADERS = {
     "position": "luytre.position",
     "organization": "organization.id",
     "hint": "luytre.hint",
+    "zone": "luytre.zone",
     "host": "host.name",
     "path": "log.file.path",
     "encoding": "luytre.encoding",

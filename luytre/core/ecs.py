@@ -26,6 +26,7 @@ ENVELOPE: dict[str, pl.DataType] = {
 REJECTS: dict[str, pl.DataType] = {
     **{name: ENVELOPE[name] for name in ENVELOPE if name != "@timestamp"},
     "luytre.hint": pl.String(),  # what the shipper said the log source is
+    "luytre.zone": pl.String(),  # and the zone of times that do not say theirs
     "error.message": pl.String(),
     "luytre.count": pl.Int64(),  # the sequences this row stands for, from luytre.sequence on
     "luytre.origin": pl.String(),  # the headers of a second try, which give the same event.id
