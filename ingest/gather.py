@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -10,11 +11,12 @@ import polars as pl
 from ingest.dead_letter import second_try
 from ingest.decode.assemble import plan
 from ingest.decode.layout import Layout, Origin, Unreadable
-from ingest.decode.times import micros, time_series
+from ingest.decode.times import in_zone, micros, time_series
 from ingest.logsources import HINTS
 from ingest.route import reader
 from luytre.core.ecs import ENVELOPE, REJECTS
 from luytre.core.log import get_logger
+from luytre.core.zone import parse_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,6 +60,7 @@ class Gathered:
         origin = self._note(message)
         read, groups, events = reader(origin.hint), self._groups, message.events
         times, refused = self._times, set()
+        start = len(times)
         # 2 us an event of 1 KB: the readers decode, and say which part an event belongs to.
         for index in taken:
             try:
@@ -77,6 +80,9 @@ class Gathered:
             group.index.append(len(times))
             group.fields.append(fields)
             times.append(time)
+        zone = parse_zone(message.headers.get("zone", ""))
+        if zone is not UTC:
+            times[start:] = in_zone(times[start:], zone)
         self._keep(message, [at for at in taken if at not in refused] if refused else taken)
 
     def _keep(self, message: Unpacked, kept: Sequence[int]) -> None:
@@ -160,6 +166,7 @@ class Gathered:
                 "event.original": message.events[index],
                 "luytre.sequence": message.sequence(index),
                 "luytre.hint": origin.hint,
+                "luytre.zone": message.headers.get("zone"),
                 "error.message": reason,
                 **second_try(message, index),
                 "host.name": origin.host,

@@ -12,6 +12,7 @@ from itertools import accumulate, compress
 import zstandard
 
 from luytre.core.message import Record
+from luytre.core.zone import parse_zone
 
 PAYLOAD_BYTES_MAX = 64 * 2**20
 """A message that decompresses to more is refused: shippers stay at 1 MiB."""
@@ -66,7 +67,7 @@ def unpack(record: Record) -> Unpacked:
     payload: bytes | None = None
     try:
         payload = _payload(record, headers)
-        _refused_by_shipper(message)
+        _check_headers(message)
         events, offsets = _split(payload, headers.get("framing", "lines"))
         positions = _positions(message, offsets)
     except _Problem as problem:
@@ -104,11 +105,15 @@ def _clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _refused_by_shipper(message: Unpacked) -> None:
+def _check_headers(message: Unpacked) -> None:
     if "reject" in message.headers:
         raise _Problem(message.headers["reject"] or "the shipper could not read it")
     if not message.foreign and message.first_seq is None:
         raise _Problem("its header first_seq is not a number")
+    try:
+        parse_zone(message.headers.get("zone", ""))
+    except ValueError as error:
+        raise _Problem(str(error)) from None
 
 
 def _number(text: str | None) -> int | None:

@@ -1,6 +1,7 @@
 """The time of an event: ISO 8601, BSD syslog without a year, web server logs, epochs.
 
-A time without a zone is taken for UTC. Microseconds since 1970 (UTC) are the currency.
+Microseconds since 1970 (UTC) are the currency. A time whose zone its log does not say is
+``Local``: it counts as UTC until ``in_zone`` moves it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from luytre.core.ecs import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import tzinfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
@@ -27,6 +29,30 @@ _MONTHS = {
     )
 }
 _ISO = "%Y-%m-%dT%H:%M:%S%.f%#z"
+
+
+class Local(int):
+    """Microseconds from 1970 to what a clock shows, in a zone that its log does not say."""
+
+    __slots__ = ()
+
+
+def in_zone(times: Sequence[str | int | None], zone: tzinfo) -> list[str | int | None]:
+    """Return times of clocks in ``zone``; those that say their zone stay as they are.
+
+    An hour that the clock shows twice is taken for the first (PEP 495, fold 0).
+    """
+    return [_moved(time, zone) for time in times]
+
+
+def _moved(time: str | int | None, zone: tzinfo) -> str | int | None:
+    shown = iso_us(time) if isinstance(time, str) else time
+    if not isinstance(shown, Local):
+        return time
+    try:
+        return micros((_EPOCH + timedelta(microseconds=shown)).replace(tzinfo=zone))
+    except (ValueError, OverflowError):
+        return time
 
 
 def micros(time: datetime) -> int:
@@ -62,11 +88,12 @@ def _iso_series(values: Sequence[str | int | None]) -> pl.Series:
 @lru_cache(maxsize=4096)
 def iso_us(text: str) -> int | None:
     """Return an ISO 8601 time, also with a blank for the T, a comma, or a trailing " UTC"."""
-    cleaned = text.strip().removesuffix(" UTC").replace(",", ".")
+    cleaned = text.strip().replace(",", ".")
     try:
-        return micros(datetime.fromisoformat(cleaned))
+        time = datetime.fromisoformat(cleaned.removesuffix(" UTC"))
     except (ValueError, OverflowError):
         return None
+    return micros(time) if time.tzinfo or cleaned.endswith(" UTC") else Local(micros(time))
 
 
 def epoch_us(value: object) -> int | None:
@@ -101,7 +128,7 @@ def bsd_us(text: str, near_us: int) -> int | None:
         except ValueError:
             continue
         if year or found <= near_us + _DAY_US:
-            return found
+            return Local(found)
     return None
 
 
@@ -136,8 +163,9 @@ def web_us(text: str) -> int | None:
     clock, _, zone = rest.partition(" ")
     try:
         day, month, year = date.split("/")
-        iso = f"{int(year):04}-{_MONTHS[month.lower()]:02}-{int(day):02}T{clock}{zone or '+0000'}"
-        return micros(datetime.fromisoformat(iso))
+        iso = f"{int(year):04}-{_MONTHS[month.lower()]:02}-{int(day):02}T{clock}{zone}"
+        time = datetime.fromisoformat(iso)
+        return micros(time) if time.tzinfo else Local(micros(time))
     except (ValueError, KeyError, OverflowError):
         return None
 

@@ -93,17 +93,18 @@ def read_file(
     organization: str,
     hint: str = "auto",
     shipper: str,
+    zone: str = "",
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Message]:
     """Yield a file's events as messages; its last line needs no end.
 
-    ``progress`` is called with the bytes of the file that were read since its last call. What is
-    damaged becomes rejects.
+    ``zone`` is that of times that do not say theirs (``luytre.core.zone``). ``progress`` is called
+    with the bytes of the file that were read since its last call. What is damaged becomes rejects.
 
     Raises:
         Refused: the file cannot be opened.
     """
-    stamp = Stamp(shipper, "", organization, hint, shown(path))
+    stamp = Stamp(shipper, "", organization, hint, shown(path), zone=zone)
     try:
         stream = path.open("rb")
     except OSError as error:
@@ -120,10 +121,11 @@ def read_stream(
     hint: str = "auto",
     shipper: str,
     name: str = "-",
+    zone: str = "",
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Message]:
     """Yield the events of a stream that cannot be rewound (standard input) as messages."""
-    stamp = Stamp(shipper, "", organization, hint, name)
+    stamp = Stamp(shipper, "", organization, hint, name, zone=zone)
     yield from _Reading(settings, stamp, progress).messages(stream)
 
 

@@ -20,7 +20,7 @@ from ingest.shippers.files import (
     kind_of,
 )
 from ingest.shippers.lines import UTF8_BOM, Place, cut, fingerprint, window_bytes
-from ingest.shippers.stamp import Packer, Stamp
+from ingest.shippers.stamp import Packer, Stamp, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +136,7 @@ def read_on(fd: int, row: FileRow, settings: ShipConfig, now: Now) -> Iterator[M
     Raises:
         RewrittenError: the file does not hold what was sent before.
     """
-    stamp = Stamp(row.stream, row.origin, row.organization, row.hint, row.path)
+    stamp = stamp_of(row, row.origin)
     match row.kind:
         case "lines":
             yield from _read_lines(fd, row, stamp, settings, final=now.final)

@@ -51,6 +51,7 @@ class Door:
     settings: ShipConfig
     organization: str
     hint: str
+    zone: str
     outbox: Outbox
     registry: Registry
     clock: Clock
@@ -72,7 +73,7 @@ class Counter:
     def __init__(self, door: Door, address: Address) -> None:
         self._door = door
         name = f"{door.settings.name}/{address.kind}-{address.port}/{secrets.token_hex(8)}"
-        self._stamp = Stamp(name, name, door.organization, door.hint)
+        self._stamp = Stamp(name, name, door.organization, door.hint, zone=door.zone)
         where = f"{address.kind}://{address.host}:{address.port}"
         self._row = FileRow(name, name, door.organization, door.hint, "listener", where)
         door.registry.claim(self._row, door.clock.now())

@@ -11,7 +11,7 @@ from ingest.shippers.files import Rest, head_of, kind_of, line_messages, read_fi
 from ingest.shippers.generation import MARK_BYTES
 from ingest.shippers.lines import UTF8_BOM, Place, fingerprint
 from ingest.shippers.registry import PACKED, FileRow
-from ingest.shippers.stamp import Stamp, shown
+from ingest.shippers.stamp import shown, stamp_of
 from ingest.shippers.unpack import BROKEN, GZIP_MAGIC, ZSTD_MAGIC, Unpacked
 from luytre.core.errors import Refused
 from luytre.core.log import get_logger
@@ -91,7 +91,7 @@ class PackedFiles:
             row = FileRow(
                 f"{self._settings.name}/{self._registry.shipper_id}/{name[:16]}", name,
                 organization, source.log_source, PACKED, shown(path), mark=mark,
-                size=path.stat().st_size,
+                size=path.stat().st_size, zone=source.time_zone,
             )  # fmt: skip
             row.place = _sent_before(stream, row, rows)
         self._registry.claim(row, self._clock.now())
@@ -103,7 +103,7 @@ class PackedFiles:
             plain, head = _plain(stream)
             if kind_of(head, row.path) == "lines" and head:
                 origin = fingerprint(head, final=True) or ""
-                stamp = Stamp(row.stream, origin, row.organization, row.hint, row.path)
+                stamp = stamp_of(row, origin)
                 _skip(plain, row.place.offset)
                 yield from line_messages(plain, stamp, self._settings, row.place)
                 return
@@ -111,7 +111,12 @@ class PackedFiles:
 
     def _whole(self, path: Path, row: FileRow) -> Iterator[Message]:
         messages = read_file(
-            path, self._settings, organization=row.organization, hint=row.hint, shipper=""
+            path,
+            self._settings,
+            organization=row.organization,
+            hint=row.hint,
+            shipper="",
+            zone=row.zone,
         )
         for message in messages:
             end = int(message.headers["first_seq"]) + int(message.headers["count"])

@@ -34,9 +34,10 @@ _SHIPPER = """
 CREATE TABLE shipper (id TEXT NOT NULL) STRICT;
 INSERT INTO shipper VALUES (lower(hex(randomblob(8))));
 """
+_ZONE = "ALTER TABLE files ADD COLUMN zone TEXT NOT NULL DEFAULT ''"
 _COLUMNS = (
     "stream, origin, organization, hint, kind, path, device, inode,"
-    " offset, next_seq, piece, mark, crc, size, finished"
+    " offset, next_seq, piece, mark, crc, size, finished, zone"
 )
 NOTHING = hashlib.sha256(b"").digest()
 
@@ -66,6 +67,7 @@ class FileRow:
     crc: int = 0
     size: int = 0
     finished: bool = False
+    zone: str = ""
 
 
 class Registry:
@@ -78,7 +80,7 @@ class Registry:
     """
 
     def __init__(self, state: Path) -> None:
-        self._database = open_database(state / FILE_NAME, [_SCHEMA, _SHIPPER])
+        self._database = open_database(state / FILE_NAME, [_SCHEMA, _SHIPPER, _ZONE])
         [(shipper_id,)] = self._database.execute("SELECT id FROM shipper")
         self.shipper_id = str(shipper_id)
         # Listeners save from their own threads; a connection serves one at a time.
@@ -106,12 +108,12 @@ class Registry:
         # Device and inode are text: some file systems use all 64 bits.
         self._database.executemany(
             f"INSERT OR REPLACE INTO files ({_COLUMNS}, saved_at)"  # noqa: S608 - our own constant
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             [
                 (
                     row.stream, row.origin, row.organization, row.hint, row.kind, row.path,
                     *map(str, row.identity), row.place.offset, row.place.seq, row.place.piece,
-                    row.mark, row.crc, row.size, int(row.finished), now.isoformat(),
+                    row.mark, row.crc, row.size, int(row.finished), row.zone, now.isoformat(),
                 )
                 for row in rows
             ],
@@ -123,10 +125,10 @@ class Registry:
         return [
             FileRow(
                 stream, origin, organization, hint, kind, path, (int(device), int(inode)),
-                Place(offset, seq, piece), mark, crc, size, bool(finished),
+                Place(offset, seq, piece), mark, crc, size, bool(finished), zone,
             )
             for stream, origin, organization, hint, kind, path, device, inode,
-                offset, seq, piece, mark, crc, size, finished in found
+                offset, seq, piece, mark, crc, size, finished, zone in found
         ]  # fmt: skip
 
     def prune(self, before: datetime) -> None:

@@ -62,7 +62,7 @@ class Shipper:
     def _door(self, source: SyslogInput | HttpInput) -> Door:
         organization = source.organization or self._organization
         return Door(
-            self._settings, organization, source.log_source,
+            self._settings, organization, source.log_source, source.time_zone,
             self._outbox, self._registry, self._clock,
         )  # fmt: skip
 

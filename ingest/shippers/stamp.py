@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ingest.shippers.registry import FileRow
     from luytre.core.config import ShipConfig
 
 COMPRESS_FROM_BYTES = 512
@@ -31,6 +32,7 @@ class Stamp:
     hint: str = "auto"
     path: str = ""
     host: str = ""
+    zone: str = ""
 
     def lines(self, payload: bytes, first_seq: int, count: int, position: str) -> Message:
         """Return whole lines as a message; ``count`` of them are not blank."""
@@ -57,10 +59,16 @@ class Stamp:
             "path": self.path,
             "encoding": "zstd" if packed else "",
             "sha256": hashlib.sha256(payload).hexdigest(),
+            **({"zone": self.zone} if self.zone else {}),
             **more,
         }
         value = zstandard.compress(payload) if packed else payload
         return Message(self.stream.encode(), value, headers)
+
+
+def stamp_of(row: FileRow, origin: str) -> Stamp:
+    """Return the stamp of a file that is followed, or packed."""
+    return Stamp(row.stream, origin, row.organization, row.hint, row.path, zone=row.zone)
 
 
 def payload_bytes(message: Message) -> int:

@@ -185,7 +185,9 @@ class Follower:
         return False
 
     def _siblings(self, row: FileRow) -> Iterator[Followed]:
-        source = FileInput(paths=(), log_source=row.hint, organization=row.organization)
+        source = FileInput(
+            paths=(), log_source=row.hint, organization=row.organization, time_zone=row.zone
+        )
         names: list[str] = []
         try:
             with os.scandir(Path(row.path).parent) as entries:
@@ -275,7 +277,7 @@ class Follower:
         file.row = FileRow(
             self._stream(start.origin), start.origin, organization, hint,
             start.kind, shown(file.path), file.identity, replace(start.place),
-            start.mark, start.crc,
+            start.mark, start.crc, zone=file.source.time_zone,
         )  # fmt: skip
         self._registry.claim(file.row, self._clock.now())
         self._with_origin.setdefault(start.origin, []).append(file)
@@ -293,7 +295,7 @@ class Follower:
             self._registry.claim(row, self._clock.now())
         row.identity, row.path, row.finished = file.identity, shown(file.path), False
         row.organization = file.source.organization or self._organization
-        row.hint = file.source.log_source
+        row.hint, row.zone = file.source.log_source, file.source.time_zone
         self._finished.pop(row.identity, None)
         file.row, file.read = row, NEVER
         self._with_origin.setdefault(row.origin, []).append(file)

@@ -24,7 +24,7 @@ from luytre.cli.output import (
     text,
     time_text,
 )
-from luytre.cli.settings import ConfigOption, JsonOption, log_source, read_config
+from luytre.cli.settings import ConfigOption, JsonOption, log_source, read_config, zone
 from luytre.core.alert import LEVELS, Alert
 from luytre.core.clock import SystemClock
 from luytre.core.errors import Refused
@@ -56,6 +56,12 @@ def scan(  # noqa: PLR0913 - one option each
     hint: Annotated[
         str, typer.Option("--log-source", help="What the files hold: auto, or a log source's name.")
     ] = "auto",
+    time_zone: Annotated[
+        str,
+        typer.Option(
+            help="The zone of times that do not say theirs, as Asia/Ho_Chi_Minh or +07:00."
+        ),
+    ] = "UTC",
     level: Annotated[
         str, typer.Option(help="Show alerts of this level and above.")
     ] = "informational",
@@ -73,6 +79,7 @@ def scan(  # noqa: PLR0913 - one option each
     """Run Sigma rules over files once. Exit code 5: some input was rejected or a rule refused."""
     least = _rank(level)
     log_source(hint)
+    zone(time_zone)
     settings = read_config(config)
     loaded = content(settings, extra=rules or [], builtin=builtin)
     scanner = build.scanner(settings, loaded, SystemClock())
@@ -80,7 +87,7 @@ def scan(  # noqa: PLR0913 - one option each
     with ExitStack() as opened:
         rejected = opened.enter_context(rejects.open("wb")) if rejects else None
         progress = opened.enter_context(_progress(quiet=as_json))
-        for found in scanner.run(_messages(paths, settings, hint, progress)):
+        for found in scanner.run(_messages(paths, settings, hint, time_zone, progress)):
             alerts = [a for a in found.alerts if LEVELS.index(a.rule.level) >= least]
             for alert in alerts if as_json else ():
                 print_json(alert)
@@ -111,7 +118,7 @@ def _rank(level: str) -> int:
 
 
 def _messages(
-    paths: Sequence[str], settings: Config, hint: str, progress: Progress
+    paths: Sequence[str], settings: Config, hint: str, time_zone: str, progress: Progress
 ) -> Iterator[Message]:
     if list(paths) == ["-"]:
         yield from read_stream(
@@ -120,6 +127,7 @@ def _messages(
             organization=settings.organization,
             hint=hint,
             shipper="scan",
+            zone=time_zone,
         )
         return
     files = discover(paths)
@@ -132,6 +140,7 @@ def _messages(
             organization=settings.organization,
             hint=hint,
             shipper="scan",
+            zone=time_zone,
             progress=lambda count: progress.advance(task, count),
         )
 

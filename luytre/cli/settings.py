@@ -13,6 +13,7 @@ from luytre.core.config import Config, load_config
 from luytre.core.errors import Refused
 from luytre.core.log import configure_logs
 from luytre.core.organization import Scope
+from luytre.core.zone import check_zone
 from luytre.processor.places import Places
 
 DEFAULT_CONFIG = Path("luytre.yaml")
@@ -64,6 +65,14 @@ def log_source(name: str) -> str:
     if name not in HINTS:
         raise Refused(f"no log source is named {name}; known are {', '.join(HINTS)}")
     return name
+
+
+def zone(name: str) -> str:
+    """Return a time zone's name if there is such a one; raises ``Refused``."""
+    try:
+        return check_zone(name)
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 def scope(organizations: list[str] | None) -> Scope:

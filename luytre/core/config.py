@@ -20,6 +20,7 @@ from pydantic import (
 
 from luytre.core.errors import ConfigurationError, Fault
 from luytre.core.yamlfile import Document, Place, read_yaml
+from luytre.core.zone import check_zone
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 MIB = 2**20
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})")
+
+_TIME_ZONE = (
+    "The zone of times that do not say theirs, as syslog's `Nov 23 06:00:00`: a name as"
+    " `Asia/Ho_Chi_Minh`, or an offset as `+07:00`; UTC if empty."
+)
 
 
 class _Section(BaseModel):
@@ -50,6 +56,13 @@ def _known_source(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _known_zone(value: object) -> str:
+    if not isinstance(value, str):
+        # YAML 1.1 counts in sixties: +10:00 is 600.
+        raise ValueError(f"{value} is no time zone: YAML takes an offset for a number, so quote it")  # noqa: TRY004 - pydantic's way to say a fault
+    return check_zone(value)
+
+
 class FileInput(_Section):
     """Files to follow."""
 
@@ -63,8 +76,10 @@ class FileInput(_Section):
     organization: str = Field(
         "", description="Whose events these are; the top-level `organization` if empty."
     )
+    time_zone: str = Field("", description=_TIME_ZONE)
 
     _log_source = field_validator("log_source")(_known_source)
+    _time_zone = field_validator("time_zone", mode="before")(_known_zone)
 
 
 class SyslogInput(_Section):
@@ -81,9 +96,11 @@ class SyslogInput(_Section):
     organization: str = Field(
         "", description="Whose events these are; the top-level `organization` if empty."
     )
+    time_zone: str = Field("", description=_TIME_ZONE)
 
     _listen = field_validator("listen")(_host_port)
     _log_source = field_validator("log_source")(_known_source)
+    _time_zone = field_validator("time_zone", mode="before")(_known_zone)
 
 
 class HttpInput(_Section):
@@ -96,6 +113,7 @@ class HttpInput(_Section):
     organization: str = Field(
         "", description="Whose events these are; the top-level `organization` if empty."
     )
+    time_zone: str = Field("", description=_TIME_ZONE)
     token_file: Path | None = Field(
         None,
         description="A file with the bearer token that senders must give; without it only loopback may be listened on, and a `Host` beyond loopback is refused. An `Origin` (a browser's page) always is.",
@@ -108,6 +126,7 @@ class HttpInput(_Section):
 
     _listen = field_validator("listen")(_host_port)
     _log_source = field_validator("log_source")(_known_source)
+    _time_zone = field_validator("time_zone", mode="before")(_known_zone)
 
 
 class ShipConfig(_Section):

@@ -36,6 +36,7 @@ class Message:
       ``shared:1,2,3`` is a list whose events share the sequence ``first_seq``, and with
       ``message:1`` they share it too, and their positions are ``1:0``, ``1:1``, and so on;
     * ``organization``, ``hint`` (log source as configured, or "auto"), ``host``, ``path``;
+    * ``zone``: that of times which do not say theirs (``luytre.core.zone``); UTC if missing;
     * ``encoding``: "zstd" or ""; ``sha256``: of the payload before compression;
     * ``framing``: "lines" (events are lines, blank ones are none), "one" (the payload is one, with
       its line end or without), or "event" (the payload is one, byte for byte).

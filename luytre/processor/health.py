@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -46,6 +47,7 @@ def examine(config: Config) -> list[Finding]:
     questions: list[Callable[[Config], Iterator[Finding]]] = [
         _disk,
         _clock,
+        _zones,
         _running,
         _processes,
         _rules,
@@ -79,6 +81,19 @@ def _clock(_config: Config) -> Iterator[Finding]:
     detail = f"{now:%Y-%m-%d %H:%M:%SZ}"
     remedy = "" if good else "the clock is before this version was made: set the time (NTP)"
     yield Finding("clock", "good" if good else "bad", detail, remedy)
+
+
+def _zones(config: Config) -> Iterator[Finding]:
+    ship = config.ship
+    named = [source.time_zone for source in ship.files]
+    named += [source.time_zone for source in ship.syslog]
+    named += [source.time_zone for source in ship.http]
+    counted = Counter(name or "UTC" for name in named)
+    if counted:
+        zones = ", ".join(
+            f"{name} ({count} input{'s' * (count > 1)})" for name, count in sorted(counted.items())
+        )
+        yield Finding("time zones", "good", f"times that do not say theirs are read as {zones}")
 
 
 def _running(config: Config) -> Iterator[Finding]:

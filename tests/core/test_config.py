@@ -47,6 +47,15 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
             ],
             id="all faults at once, in the order of lines",
         ),
+        pytest.param(
+            'ship:\n  syslog:\n  - listen: a:1\n    time_zone: Asia/Hanoy\n  files:\n  - {paths: [], time_zone: +7:00}\n  - {paths: [], time_zone: "+7"}',
+            [
+                '4: "ship.syslog.0.time_zone": no time zone is named "Asia/Hanoy" here; ',
+                '6: "ship.files.0.time_zone": 420 is no time zone: ',
+                '7: "ship.files.1.time_zone": no time zone is named "+7" here; ',
+            ],
+            id="time zones",
+        ),
         pytest.param("a: &x 1\nb: *x", ["1: YAML anchors and aliases are not allowed"], id="alias"),
         pytest.param("a: !!python/name:os.system x", ["1: the YAML tag"], id="tag"),
         pytest.param("workers: 1\nworkers: 2", ["2: the key 'workers' is there twice"], id="twice"),

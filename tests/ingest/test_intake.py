@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.dead_letter import replay_messages
 from ingest.intake import REJECTED, Intake
 from ingest.ledger import Ledger, SeenSequences
 from ingest.logsources import HINTS
@@ -171,6 +172,71 @@ def test_a_foreign_record_belongs_to_the_given_organization() -> None:
 )  # fmt: skip
 def test_time(line: str, moment: str | None) -> None:
     assert time(read(line)) == (moment and moment + "+00:00")
+
+
+@pytest.mark.parametrize(
+    ("line", "zone", "moment"),
+    [
+        pytest.param("Mar  1 06:30:00 h p: m", "+07:00", "2026-02-28T23:30:00", id="RFC 3164"),
+        pytest.param("<13>Mar  1 06:30:00 h p: m", "Asia/Ho_Chi_Minh", "2026-02-28T23:30:00",
+                     id="RFC 3164 with a priority, zone by name"),
+        pytest.param("2026-03-01T06:30:00+00:00 h p: m", "+07:00", "2026-03-01T06:30:00",
+                     id="rsyslog's ISO time says its zone"),
+        pytest.param("<13>1 2026-03-01T06:30:00Z h p - - - m", "+07:00", "2026-03-01T06:30:00",
+                     id="RFC 5424 says its zone"),
+        pytest.param("2026-03-01 06:30:00,123 INFO  [qtp-1] [name=a@b.c;oip=192.0.2.7;] security - cmd=Auth;",
+                     "+07:00", "2026-02-28T23:30:00.123000", id="Zimbra"),
+        pytest.param("[Sun Mar 01 06:30:00.5 2026] [core:error] [pid 1] [client 192.0.2.7:9] x",
+                     "+07:00", "2026-02-28T23:30:00.500000", id="Apache error"),
+        pytest.param("2026/03/01 06:30:00 [error] 1#1: *2 open() failed, client: 192.0.2.7",
+                     "+07:00", "2026-02-28T23:30:00", id="nginx error"),
+        pytest.param('192.0.2.7 - - [01/Mar/2026:06:30:00 +0000] "GET / HTTP/1.1" 200 1',
+                     "+07:00", "2026-03-01T06:30:00", id="an access log says its zone"),
+        pytest.param('{"EventTime":"2026-03-01 06:30:00","EventID":4624,"Channel":"Security","Hostname":"pc"}',
+                     "+07:00", "2026-02-28T23:30:00", id="NXLog EventTime"),
+        pytest.param('{"time":"2026-03-01 06:30:00 UTC"}', "+07:00", "2026-03-01T06:30:00", id="UTC"),
+        pytest.param('{"time":1772346600}', "+07:00", "2026-03-01T06:30:00", id="an epoch"),
+        pytest.param('{"time":"2025-07-01 12:00:00"}', "Europe/Berlin", "2025-07-01T10:00:00",
+                     id="summer time"),
+        pytest.param('{"time":"2025-10-26 02:30:00"}', "Europe/Berlin", "2025-10-26T00:30:00",
+                     id="an hour that comes twice is the first"),
+        pytest.param("Jan  1 00:30:00 h p: m", "+07:00", "2025-12-31T17:30:00", id="new year"),
+        pytest.param("{}", "+07:00", None, id="no time"),
+        pytest.param('{"time":"0001-01-01 00:00:00"}', "+07:00", None, id="the first time of all"),
+        pytest.param('{"time":"9999-12-31 23:59:59"}', "-07:00", None, id="the last time of all"),
+    ],
+)  # fmt: skip
+def test_a_zone_moves_only_times_that_do_not_say_theirs(
+    line: str, zone: str, moment: str | None
+) -> None:
+    utc = time(read(line))
+    moved = Intake(nothing)([message([line.encode()], zone=zone)])[0].events["@timestamp"].item()
+
+    assert moved == (moment and datetime.fromisoformat(moment).replace(tzinfo=UTC))
+    assert (moved and moved.isoformat()) == utc or moment not in {None, utc}
+
+
+def test_messages_of_several_zones_keep_apart() -> None:
+    line = b"Mar  1 06:30:00 h p: m"
+    records = [
+        message([line, b"{}"], zone="+07:00"),
+        message([line], offset=1, first=2),
+        message([line], offset=2, first=3, zone="-01:00"),
+    ]
+
+    [batch, *others] = Intake(nothing)(records)
+    times = pl.concat([batch.events, *(other.events for other in others)]).sort("luytre.sequence")
+
+    hours = [found and found.hour for found in times["@timestamp"]]
+    assert hours == [23, None, 6, 7]
+
+
+def test_a_zone_that_is_not_known_here_is_a_reject_that_keeps_it() -> None:
+    [batch] = Intake(nothing)([message([b"Mar  1 06:30:00 h p: m"], zone="Moon/Base")])
+    [again] = replay_messages(batch.rejects)
+
+    assert batch.rejects["error.message"].to_list() == ['no time zone is named "Moon/Base" here']
+    assert again.headers["zone"] == "Moon/Base"
 
 
 @pytest.mark.parametrize(

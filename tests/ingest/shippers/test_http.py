@@ -56,6 +56,7 @@ class Intake:
         source = HttpInput(
             listen="127.0.0.1:0",
             body_bytes_max=LIMIT,
+            time_zone="+07:00",
             token_file=token_file if token else None,
         )
         settings = ShipConfig(name="office", http=(source,))
@@ -199,6 +200,13 @@ def test_of_two_posts_of_one_key_at_once_only_the_first_enters(tmp_path: Path) -
     assert retry_after["Retry-After"]
     assert answers == ((200, {"accepted": 1}),) * 2
     assert [s.raw for s in running.sent()] == [b"a"]
+
+
+def test_the_inputs_zone_goes_with_its_messages(intake_: Intake) -> None:
+    intake_.post(b"x\n")
+
+    [record] = intake_.log.poll(0)
+    assert record.message.headers["zone"] == "+07:00"
 
 
 def test_a_key_whose_body_was_refused_is_free_again(intake_: Intake) -> None:

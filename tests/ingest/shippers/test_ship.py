@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import itertools
 import re
 from typing import TYPE_CHECKING
@@ -99,6 +100,27 @@ def test_an_input_has_its_own_organization(tmp_path: Path) -> None:
 
     headers = log.poll(0)[0].message.headers
     assert (headers["organization"], headers["hint"]) == ("commune", "sshd")
+
+
+def test_an_inputs_zone_goes_with_its_messages(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "a.log").write_text("one\n")
+    (folder / "b.log.gz").write_bytes(gzip.compress(b"two\n"))
+    (folder / "c.json.gz").write_bytes(gzip.compress(b"[{},\n{}]"))
+    log = MemoryLog()
+
+    for name in ("+07:00", "Europe/Berlin"):
+        source = FileInput(paths=(str(folder),), time_zone=name)
+        settings = ShipConfig(name="office", files=(source,))
+        shipper = Shipper(settings, "org", log, tmp_path, ManualClock())
+        shipper.pass_once(final=True)
+        shipper.close()
+        with (folder / "a.log").open("a") as stream:
+            stream.write("more\n")
+
+    zones = [record.message.headers["zone"] for record in log.poll(0, bytes_max=2**40)]
+    assert zones == ["+07:00"] * 3 + ["Europe/Berlin"]
 
 
 def test_two_shippers_of_one_name_do_not_share_a_stream(tmp_path: Path) -> None:
