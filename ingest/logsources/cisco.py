@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _HEADER_CHARS_MAX = 200
 _CODE = re.compile(r"%([A-Z][A-Z0-9_]{1,40}(?:-[A-Z0-9_]{1,40})?)-([0-7])-([A-Z0-9_]{2,60}): ")
+_SAYS_UTC = re.compile(r"(?:\.\d{1,9})? (?:UTC|GMT)\b")
 _TIME = re.compile(r"[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d")
 _ADDRESS = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}")
 _SERVICES = {
@@ -61,4 +62,6 @@ def read_line(line: str, origin: Origin) -> Row | None:
     }
     layout = _LAYOUTS.get(_SERVICES.get(facility.partition("-")[0], ""), _OTHER)
     when = bsd_us(time[0], origin.ingested_us) if time else None
+    if when is not None and time and _SAYS_UTC.match(header, time.end()):
+        when = int(when)  # no longer Local
     return Row(layout, when, {name: value for name, value in fields.items() if value})
