@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from detections.correlate_alerts import Parents
-from detections.correlate_episode import BEGINNING_US
+from detections.correlate_episode import SECOND_US
 from detections.correlate_group import Group
 from detections.correlate_publish import Found, Publisher
 from detections.correlate_streams import Lateness, Streams
@@ -92,6 +92,8 @@ class Correlator:
             c.card.id: Parents(c, [above for above in correlations if c.card.id in above.rules])
             for c in correlations
         }
+        self._trailing_us = _trailing(correlations, lateness or Lateness())
+        self._silent: set[TopicPartition] = set()
         self._lateness = lateness or Lateness()
         self._streams: dict[TopicPartition, Streams] = {}
         self._kept: dict[_Home, _Kept] = {}
@@ -116,6 +118,7 @@ class Correlator:
         were sent before.
         """
         found = Found([], [])
+        self._hush(place, found, silent=silent)
         self._heard_us[place] = max(heard_us, self._heard_us.get(place, heard_us))
         for home, group in self._admitted(matches, heard_us, place).items():
             kept = self._kept.pop(home, None) or self._made(home)
@@ -189,38 +192,56 @@ class Correlator:
         if kept.publisher.update(kept.group, found, silent=silent):
             self._dirty.add(home)
 
+    def _hush(self, place: TopicPartition, found: Found, *, silent: bool) -> None:
+        if silent:
+            self._silent.add(place)
+        elif place in self._silent:
+            # What was last sent of what is still open is not known: it is sent once more.
+            self._silent.discard(place)
+            found.add(self.flush())
+
     def flush(self) -> Found:
         """Return the alerts of the episodes that have grown since they were last sent."""
         found = Found([], [])
-        for home in self._dirty:
+        silent = {home for home in self._dirty if home.place in self._silent}
+        for home in self._dirty - silent:
             kept = self._kept[home]
             kept.publisher.flush(kept.group, found)
-        self._dirty.clear()
+        self._dirty = silent
         return found
 
     def expire(self) -> Found:
         """Let go what no match that is on time can meet any more; return its last alerts."""
         found = Found([], [])
-        horizons = {
-            place: streams.horizons(self._heard_us[place])
-            for place, streams in self._streams.items()
-        }
+        for place, streams in self._streams.items():
+            streams.advance(self._heard_us[place])
+        horizons: dict[tuple[TopicPartition, str, str], int] = {}
         for home, kept in list(self._kept.items()):
-            horizon_us = horizons[home.place].get(home.key[1], BEGINNING_US)
-            self._expire(home, kept, horizon_us, found)
+            rule, organization, _ = home.key
+            known = horizons.get((home.place, rule, organization))
+            if known is None:
+                known = self._streams[home.place].horizon(
+                    organization, results_us=self._trailing_us.get(rule)
+                )
+                horizons[home.place, rule, organization] = known
+            self._expire(home, kept, known, found)
         return found
 
     def _expire(self, home: _Home, kept: _Kept, horizon_us: int, found: Found) -> None:
         group = kept.group
-        cut_us = horizon_us - group.timespan_us
-        if group.oldest_us > cut_us:
+        if group.oldest_us > horizon_us - group.timespan_us:
             return
         before = len(group.entries)
-        kept.publisher.flush(group, found)
+        self._finish(home, kept, found)
         kept.publisher.ended(group.expire(horizon_us))
         self._matches += len(group.entries) - before
         if group.empty:
             self._drop(home)
+
+    def _finish(self, home: _Home, kept: _Kept, found: Found) -> None:
+        """Send the last state of what is to be let go; where silent it was sent before."""
+        if home.place not in self._silent:
+            kept.publisher.flush(kept.group, found)
 
     def _drop(self, home: _Home) -> None:
         del self._kept[home]
@@ -229,7 +250,7 @@ class Correlator:
     def _fold(self, home: _Home, kept: _Kept, found: Found) -> None:
         self.counts.folded += 1
         before = len(kept.group.entries)
-        kept.publisher.flush(kept.group, found)
+        self._finish(home, kept, found)
         kept.publisher.ended(kept.group.fold())
         self._matches += len(kept.group.entries) - before
         kept.publisher.touch()
@@ -244,7 +265,7 @@ class Correlator:
         ):
             home = next(iter(self._kept))
             kept = self._kept[home]
-            kept.publisher.flush(kept.group, found)
+            self._finish(home, kept, found)
             self._matches -= len(kept.group.entries)
             self._drop(home)
             self.counts.forgotten += 1
@@ -267,3 +288,16 @@ class Correlator:
         for place in gone:
             self._streams.pop(place, None)
             self._heard_us.pop(place, None)
+        self._silent -= gone
+
+
+def _trailing(correlations: Sequence[Correlation], lateness: Lateness) -> dict[str, int]:
+    """Return for each correlation of correlations how far the results below may trail, in us."""
+    trailing: dict[str, int] = {}
+    for correlation in correlations:  # those below come first
+        below = [c for c in correlations if c.card.id in correlation.rules]
+        if below:
+            trailing[correlation.card.id] = int(lateness.default_s * SECOND_US) + max(
+                c.timespan_s * SECOND_US + trailing.get(c.card.id, 0) for c in below
+            )
+    return trailing

@@ -35,6 +35,10 @@ class Lateness:
         return int(late_s * SECOND_US)
 
 
+Source = tuple[str, bool]
+"""An organisation, and whether its streams are results of correlations rather than events."""
+
+
 @dataclass(slots=True)
 class _Stream:
     newest_us: int
@@ -47,15 +51,17 @@ class Streams:
 
     def __init__(self, lateness: Lateness) -> None:
         self._lateness = lateness
-        self._organizations: dict[str, dict[str, _Stream]] = defaultdict(dict)
-        self._floors: dict[str, int] = {}
+        self._sources: dict[Source, dict[str, _Stream]] = defaultdict(dict)
+        self._floors: dict[Source, int] = {}
 
     def on_time(self, match: Match, heard_us: int) -> bool:
         """Note a match that the log took at ``heard_us``, and tell whether it is on time.
 
         One that is later than its stream may be still counts if nothing rests on its absence yet.
         """
-        streams = self._organizations[match.organization]
+        result = match.stream.startswith(RESULT)
+        source = (match.organization, result)
+        streams = self._sources[source]
         # A clock that is wrong, or an attacker's, must not make all that follows late.
         time_us = min(match.time_us, heard_us)
         stream = streams.get(match.stream)
@@ -67,21 +73,29 @@ class Streams:
         if time_us >= stream.newest_us:
             stream.newest_us = time_us
             return True
-        if match.stream.startswith(RESULT) or match.time_us >= stream.newest_us - stream.late_us:
+        if result or match.time_us >= stream.newest_us - stream.late_us:
             return True
-        return match.time_us >= self._floors.get(match.organization, BEGINNING_US)
+        return match.time_us >= self._floors.get(source, BEGINNING_US)
 
-    def horizons(self, heard_us: int) -> dict[str, int]:
-        """Return for each organisation the event time before which nothing on time can come.
-
-        ``heard_us`` is the log's clock now. Streams that were silent for too long are forgotten.
-        """
+    def advance(self, heard_us: int) -> None:
+        """Forget the streams that were silent for too long; ``heard_us`` is the log's clock."""
         silent_us = heard_us - int(self._lateness.silence_s * SECOND_US)
-        for organization, streams in self._organizations.items():
+        for source, streams in self._sources.items():
             for name in [name for name, stream in streams.items() if stream.heard_us < silent_us]:
                 del streams[name]
             if streams:
                 reached_us = min(stream.newest_us - stream.late_us for stream in streams.values())
-                floor_us = self._floors.get(organization, BEGINNING_US)
-                self._floors[organization] = max(floor_us, reached_us)
-        return dict(self._floors)
+                self._floors[source] = max(self._floors.get(source, BEGINNING_US), reached_us)
+
+    def horizon(self, organization: str, *, results_us: int | None = None) -> int:
+        """Return the event time before which nothing on time can come, as of ``advance``.
+
+        ``results_us``, given for correlations of correlations, is how far the results of those
+        below may trail behind the events.
+        """
+        events_us = self._floors.get((organization, False), BEGINNING_US)
+        if results_us is None:
+            return events_us
+        if events_us == BEGINNING_US:
+            return self._floors.get((organization, True), BEGINNING_US)
+        return min(events_us - results_us, self._floors.get((organization, True), events_us))

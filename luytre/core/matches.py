@@ -25,7 +25,7 @@ RESULT = "="
 """How the stream of a correlation's results begins; streams of events never do."""
 
 
-class Match(msgspec.Struct, frozen=True, array_like=True):
+class Match(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One event, as one group of one correlation sees it.
 
     ``rule`` is the correlation's id, ``group`` the values of its group-by fields (folded) and

@@ -1,0 +1,187 @@
+"""The correlate loop: matches become alerts, and the results of correlations matches again."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from luytre.core.alert import encode_alert
+from luytre.core.batch import TopicPartition
+from luytre.core.database import open_database, transaction
+from luytre.core.log import get_logger
+from luytre.core.matches import decode_matches, messages_of
+from luytre.core.message import ALERTS_TOPIC, MATCHES_TOPIC, Message
+from luytre.core.metrics import ALERTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from detections.correlate import Correlator, Found
+    from luytre.core.clock import Clock
+    from luytre.core.matches import Match
+    from luytre.core.message import Producer, Record
+
+FLUSH_S = 15.0
+
+_SCHEMA = """
+CREATE TABLE reached (
+  topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+  PRIMARY KEY (topic, partition)
+) STRICT, WITHOUT ROWID;
+"""
+
+log = get_logger("correlate")
+
+
+class Reached(Protocol):
+    """How far matches were read and their alerts sent: further than what is committed."""
+
+    def load(self, place: TopicPartition) -> int:
+        """Return the offset of the first message whose alerts may not have been sent; 0 unknown."""
+
+    def save(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Durably keep the offsets."""
+
+
+class ReachedFile:
+    """``Reached`` in a SQLite file that all correlate processes of a machine share."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = open_database(path, [_SCHEMA])
+
+    def load(self, place: TopicPartition) -> int:
+        found = self._db.execute(
+            "SELECT offset FROM reached WHERE topic = ? AND partition = ?", place
+        ).get
+        return int(found) if found is not None else 0
+
+    def save(self, offsets: Mapping[TopicPartition, int]) -> None:
+        rows = [(place.topic, place.partition, offset) for place, offset in offsets.items()]
+        with transaction(self._db):
+            self._db.executemany("INSERT OR REPLACE INTO reached VALUES (?, ?, ?)", rows)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class CorrelateSink:
+    """Feeds the correlator, and commits the lowest offset that its state still rests on.
+
+    After a start the messages from there on are read again: those before what was ``reached`` only
+    build the state, since their alerts were sent. Without a known ``reached`` all alerts are sent
+    once more, which changes nothing where they are the same: their ids are.
+
+    Alerts of new, changed and ended episodes are durable when ``write`` returns, those of grown
+    ones at most ``flush_s`` later.
+    """
+
+    def __init__(
+        self,
+        correlator: Correlator,
+        producer: Producer,
+        reached: Reached,
+        clock: Clock,
+        *,
+        flush_s: float = FLUSH_S,
+    ) -> None:
+        self._correlator, self._producer, self._known = correlator, producer, reached
+        self._clock, self._flush_s = clock, flush_s
+        self._sent: dict[TopicPartition, int] = {}
+        self._reached: dict[TopicPartition, int] = {}
+        self._outbox: deque[tuple[str, Message]] = deque()
+        self._settled_s = clock.monotonic_s()
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Correlate the matches of one poll."""
+        for record in records:
+            self._take(record)
+        self._send_out()
+
+    def _take(self, record: Record) -> None:
+        place = TopicPartition(record.topic, record.partition)
+        if place not in self._sent:
+            self._sent[place] = self._known.load(place)
+        found = self._correlator.take(
+            _matches(record),
+            _microseconds(record.appended_at),
+            place=place,
+            offset=record.offset,
+            silent=record.offset < self._sent[place],
+        )
+        self._send(found)
+        self._reached[place] = record.offset + 1
+
+    def _send(self, found: Found) -> None:
+        for alert in found.alerts:
+            ALERTS.labels(alert.rule.level).inc()
+            message = Message(alert.episode.encode(), encode_alert(alert))
+            self._outbox.append((ALERTS_TOPIC, message))
+        self._outbox.extend((MATCHES_TOPIC, message) for message in messages_of(found.matches))
+
+    def _send_out(self) -> None:
+        # What the log cannot take now stays for the next try: the correlator says it only once.
+        while self._outbox:
+            self._producer.send(*self._outbox[0])
+            self._outbox.popleft()
+        self._producer.flush()
+
+    def settle(self, *, drain: bool = False) -> Mapping[TopicPartition, int]:
+        """Send what has grown and let go what is over; return the lowest offsets still needed."""
+        waited_s = self._clock.monotonic_s() - self._settled_s
+        if not drain and waited_s < self._flush_s:
+            return {}
+        self._send(self._correlator.expire())
+        self._send(self._correlator.flush())
+        self._send_out()
+        self._settled_s = self._clock.monotonic_s()
+        if not self._reached:
+            return {}
+        ahead = {place: max(offset, self._sent[place]) for place, offset in self._reached.items()}
+        self._known.save(ahead)
+        self._sent.update(ahead)
+        needed = self._correlator.needed()
+        commit = {place: needed.get(place, offset) for place, offset in self._reached.items()}
+        self._report()
+        return commit
+
+    def _report(self) -> None:
+        counts = self._correlator.counts
+        if counts.late or counts.unknown or counts.forgotten or counts.folded:
+            log.warning(
+                "matches were not correlated in full",
+                late=counts.late,
+                unknown=counts.unknown,
+                forgotten=counts.forgotten,
+                folded=counts.folded,
+            )
+            self._correlator.counts = type(counts)()
+
+    def forget(self, places: frozenset[TopicPartition]) -> None:
+        """Drop the state of partitions that are read elsewhere now."""
+        self._correlator.forget(places)
+        for place in places:
+            self._sent.pop(place, None)
+            self._reached.pop(place, None)
+
+
+def _matches(record: Record) -> Iterable[Match]:
+    try:
+        return decode_matches(record.message.value)
+    except msgspec.MsgspecError as error:
+        # Only we write this topic: this is damage or a newer version, and it stays in the topic.
+        log.error(
+            "matches cannot be read",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=str(error),
+        )
+        return []
+
+
+def _microseconds(time: datetime) -> int:
+    return round(time.timestamp() * 1_000_000)
