@@ -66,12 +66,13 @@ class PackedFiles:
     ) -> Iterator[Message]:
         """Yield what was not sent yet of each file; ``unsaved`` gets the rows that advance."""
         rows = list(({row.stream: row for row in self._registry.rows()} | unsaved).values())
+        known = {(row.mark, row.organization): row for row in rows if row.kind == PACKED}
         for path, source in found:
             if path.suffix.lower() not in READ_SUFFIXES:
                 _log.warning("packed file cannot be read: unpack it", path=shown(path))
                 continue
             try:
-                row = self._row(path, source, rows)
+                row = self._row(path, source, known, rows)
                 if not row.finished:
                     unsaved[row.stream] = row
                     yield from self._rest(path, row)
@@ -79,14 +80,19 @@ class PackedFiles:
             except (*BROKEN, Refused) as error:
                 _log.warning("packed file cannot be read", path=shown(path), problem=str(error))
 
-    def _row(self, path: Path, source: FileInput, rows: list[FileRow]) -> FileRow:
+    def _row(
+        self,
+        path: Path,
+        source: FileInput,
+        known: dict[tuple[bytes, str], FileRow],
+        rows: list[FileRow],
+    ) -> FileRow:
         organization = source.organization or self._organization
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256")
             mark, name = digest.digest(), digest.hexdigest()
-            for row in rows:
-                if (row.kind, row.mark, row.organization) == (PACKED, mark, organization):
-                    return row
+            if row := known.get((mark, organization)):
+                return row
             stream.seek(0)
             row = FileRow(
                 f"{self._settings.name}/{self._registry.shipper_id}/{name[:16]}", name,
@@ -95,7 +101,7 @@ class PackedFiles:
             )  # fmt: skip
             row.place = _sent_before(stream, row, rows)
         self._registry.claim(row, self._clock.now())
-        rows.append(row)
+        known[mark, organization] = row
         return row
 
     def _rest(self, path: Path, row: FileRow) -> Iterator[Message]:

@@ -185,7 +185,8 @@ class Follower:
         return False
 
     def _siblings(self, row: FileRow) -> Iterator[Followed]:
-        source = FileInput(
+        # Not checked again: a row may name a zone that this machine no longer knows.
+        source = FileInput.model_construct(
             paths=(), log_source=row.hint, organization=row.organization, time_zone=row.zone
         )
         names: list[str] = []

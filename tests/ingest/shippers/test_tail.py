@@ -75,6 +75,22 @@ def test_a_rename_while_the_shipper_was_down_is_followed(yard: Yard) -> None:
     assert {s.seq for s in sent if s.raw in {b"a1", b"a2"}} == {0, 1}
 
 
+def test_a_row_whose_zone_is_no_longer_known_is_followed_all_the_same(yard: Yard) -> None:
+    (source,) = yard.settings.files
+    elsewhere = source.model_copy(update={"time_zone": "Moon/Base"})
+    yard.settings = yard.settings.model_copy(update={"files": (elsewhere,)})
+    yard.restart()
+    yard.append("app.log", "a1\n")
+    yard.ship()
+    yard.settings = yard.settings.model_copy(update={"files": (source,)})
+    yard.append("app.log", "a2\n")
+    (yard.folder / "app.log").rename(yard.folder / "app.log.1")
+    yard.restart()
+    yard.ship()
+
+    assert yard.raws() == ["a1", "a2"]
+
+
 def test_a_file_deleted_while_open_is_read_to_its_end(yard: Yard) -> None:
     yard.append("app.log", "a1\n")
     yard.ship()
