@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
 from detections.catalog import Catalog
@@ -75,9 +75,9 @@ class Engine:
         if not hits or not self._plan.filters:
             return Judged(hits, [])
         judged = self._hiding.judge(batch, hits)
-        for hidden in judged.hidden:
-            for number in hidden.filters:
-                HIDDEN.labels(self._plan.filters[number].id).inc()
+        counted = Counter(number for hidden in judged.hidden for number in hidden.filters)
+        for number, count in counted.items():
+            HIDDEN.labels(self._plan.filters[number].id).inc(count)
         return judged
 
     def _unfiltered(self, batch: Batch) -> list[Hit]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from detections.mappings import Adaptation
-    from luytre.core.alert import Level
+    from luytre.core.alert import Level, RuleCard
 
 KEPT = 4
 """Plans kept in the folder: those of other settings and of the version before."""
@@ -76,12 +76,12 @@ def load_or_build(
 
 
 def _build(loaded: RuleSet, disabled: tuple[str, ...], levels: tuple[Level, ...]) -> Loaded:
-    wanted = (
-        rule
-        for rule in loaded.rules
-        if rule.card.id not in disabled and (not levels or rule.card.level in levels)
-    )
-    plan, faults = build_plan(wanted, loaded.filters, loaded.correlations)
+    def runs(card: RuleCard) -> bool:
+        return card.id not in disabled and (not levels or card.level in levels)
+
+    rules = [rule for rule in loaded.rules if runs(rule.card)]
+    correlations = [each for each in loaded.correlations if runs(each.card)]
+    plan, faults = build_plan(rules, loaded.filters, correlations)
     return Loaded(plan, (*loaded.faults, *faults))
 
 

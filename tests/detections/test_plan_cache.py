@@ -98,3 +98,32 @@ def test_a_folder_that_cannot_be_written_stops_nothing(rules: Path) -> None:
     (rules.parent / "plans").write_text("a file in the way")
 
     assert titles(load(rules)) == ["one", "two"]
+
+
+MORE = """title: Known
+id: known
+logsource: {product: linux}
+filter: {rules: [00000000-0000-4000-8000-000000000001], s: {b: x}, condition: s}
+---
+title: Often
+id: 00000000-0000-4000-8000-000000000009
+level: high
+correlation:
+  type: event_count
+  rules: [00000000-0000-4000-8000-000000000002]
+  group-by: [a]
+  timespan: 5m
+  condition: {gte: 3}
+"""
+
+
+def test_filters_and_correlations_are_kept_and_go_with_their_settings(rules: Path) -> None:
+    (rules / "more.yml").write_text(MORE)
+    cold, warm = load(rules), load(rules)
+
+    assert warm.plan == cold.plan
+    assert [each.id for each in warm.plan.filters] == ["known"]
+    assert [each.card.title for each in warm.plan.correlations] == ["Often"]
+    assert load(rules, levels=("high",)).plan.filters == ()
+    quiet = load(rules, disabled=("00000000-0000-4000-8000-000000000009",))
+    assert quiet.plan.correlations == ()
