@@ -23,6 +23,7 @@ from luytre.core.log import configure_logs
 from luytre.core.message import ALERTS_TOPIC
 from luytre.core.organization import Scope
 from luytre.processor import build
+from luytre.processor.content import content
 from luytre.processor.supervise import Stopped, Supervisor
 from luytre.simulator import play, prepare, read_truth, simulate
 
@@ -85,7 +86,10 @@ def demo(
     settings = _prepare(data, seed)
     stopped = Stopped()
     done = threading.Event()
-    supervisor = Supervisor(build.commands(data / "luytre.yaml", settings.workers), SystemClock())
+    correlations = bool(content(settings).correlations.rules)
+    config = data / "luytre.yaml"
+    commands = build.commands(config, settings.workers, correlations=correlations)
+    supervisor = Supervisor(commands, SystemClock())
     worker = threading.Thread(target=supervisor.run, args=(lambda: done.is_set() or stopped(),))
     worker.start()
     try:

@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command()(run.run)
 app.command()(run.ship)
 app.command()(run.detect)
+app.command()(run.correlate)
 app.command()(run.index)
 app.command()(run.upkeep)
 app.command()(scan.scan)

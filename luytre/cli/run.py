@@ -10,6 +10,7 @@ from luytre.cli.output import counted, say
 from luytre.cli.settings import ConfigOption, read_config
 from luytre.core.clock import SystemClock
 from luytre.processor import build
+from luytre.processor.content import content
 from luytre.processor.places import Places
 from luytre.processor.supervise import Stopped, Supervisor
 
@@ -32,7 +33,9 @@ def run(
 ) -> None:
     """Run everything on this machine: the shipper, detect, index, upkeep."""
     settings = read_config(config)
-    commands = build.commands(config, workers or settings.workers)
+    correlations = bool(content(settings).correlations.rules)
+    number = workers or settings.workers
+    commands = build.commands(config, number, correlations=correlations)
     for line in build.check(settings):
         say(line)
     if check:
@@ -69,6 +72,11 @@ def detect(
 ) -> None:
     """Turn messages into events, match them against the rules, archive them."""
     build.detect(read_config(config), worker, Stopped(with_parent=with_parent))
+
+
+def correlate(config: ConfigOption = None, *, with_parent: WithParent = False) -> None:
+    """Correlate matches in event time: rules that look at many events."""
+    build.correlate(read_config(config), Stopped(with_parent=with_parent))
 
 
 def index(config: ConfigOption = None, *, with_parent: WithParent = False) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import enrich
+from detections.correlate import Correlator
+from detections.correlate_streams import Lateness
 from ingest.dead_letter import reject_messages
 from ingest.embedded import EmbeddedLog
 from ingest.intake import Intake
@@ -17,10 +20,12 @@ from ingest.shippers.ship import Shipper
 from luytre.core.clock import SystemClock
 from luytre.core.errors import NeighbourError
 from luytre.core.log import get_logger
-from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, REJECTS_TOPIC
+from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, MATCHES_TOPIC, REJECTS_TOPIC
 from luytre.core.metrics import LAG, RULES, serve_metrics
 from luytre.processor.account import Account, accounts_of
 from luytre.processor.content import Content, content
+from luytre.processor.correlate import CorrelateSink, ReachedFile
+from luytre.processor.correlate_once import correlate_once
 from luytre.processor.detect import DetectRooms, DetectSink
 from luytre.processor.index import IndexSink
 from luytre.processor.judge import Judge
@@ -36,12 +41,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from enrich import Enrichment
-    from luytre.core.alert import Matcher
     from luytre.core.batch import Part
     from luytre.core.clock import Clock
     from luytre.core.config import Config
 
-DETECT_GROUP, INDEX_GROUP = "detect", "index"
+DETECT_GROUP, CORRELATE_GROUP, INDEX_GROUP = "detect", "correlate", "index"
+METRICS_CORRELATE = 300
+"""The offset of its metrics port: behind those of all detect workers."""
 MIB = 2**20
 SHOWN = frozenset({"host.name", "user.name", "source.ip"})
 """What a scan decodes for its reader besides what rules need; `detect` has all of the archive's."""
@@ -53,7 +59,7 @@ log = get_logger("build")
 def open_log(config: Config) -> EmbeddedLog:
     """Return the embedded log with its topics."""
     opened = EmbeddedLog(Places(config.data_dir).log, config.log, SystemClock())
-    for topic in (EVENTS_TOPIC, ALERTS_TOPIC, REJECTS_TOPIC):
+    for topic in (EVENTS_TOPIC, MATCHES_TOPIC, ALERTS_TOPIC, REJECTS_TOPIC):
         opened.topics().create(topic, config.log.partitions)
     return opened
 
@@ -111,17 +117,20 @@ def archive(config: Config) -> Archive:
 def scanner(config: Config, rules: Content, clock: Clock) -> Scanner:
     """Return a scanner with the configuration's enrichment; it remembers nothing between runs."""
     enrichment = enrich.build(config.enrich, Places(config.data_dir).enrichment / "scan", clock)
-    intake = Intake(_needed(rules.engine, enrichment, SHOWN))
-    return Scanner(intake, [enrichment], rules.engine, clock)
+    intake = Intake(_needed(rules, enrichment, SHOWN))
+    judge = Judge([enrichment], rules.engine, rules.correlations)
+    correlate = partial(correlate_once, rules.correlations.rules, clock=clock)
+    return Scanner(intake, judge, correlate, clock)
 
 
 def _needed(
-    engine: Matcher, enrichment: Enrichment, archived: frozenset[str]
+    rules: Content, enrichment: Enrichment, archived: frozenset[str]
 ) -> Callable[[Part], frozenset[str]]:
     """Return what to decode. What enrichment can add is never taken from a payload."""
 
     def needed(part: Part) -> frozenset[str]:
-        return (engine.needed(part) | enrichment.needed | archived) - enrich.RESERVED
+        read = rules.engine.needed(part) | rules.correlations.needed(part)
+        return (read | enrichment.needed | archived) - enrich.RESERVED
 
     return needed
 
@@ -164,9 +173,10 @@ def _detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
     table = archive(config) if config.archive.enabled else None
     seen = SeenSequences(ledger(config), opened.topic_id)
     archived = table.archive_columns if table else frozenset()
+    select = table.select if table else None
     rooms = DetectRooms(
-        intake=Intake(_needed(rules.engine, enrichment, archived), seen.admit),
-        judge=Judge([enrichment], rules.engine, table.select if table else None),
+        intake=Intake(_needed(rules, enrichment, archived), seen.admit),
+        judge=Judge([enrichment], rules.engine, rules.correlations, select),
         producer=opened.producer(),
         reject_messages=reject_messages,
         progress=seen,
@@ -196,6 +206,19 @@ def index(config: Config, stopped: Callable[[], bool]) -> None:
         loop.run(opened.consumer(INDEX_GROUP, ALERTS_TOPIC, on_revoke=loop.on_revoke), stopped)
 
 
+def correlate(config: Config, stopped: Callable[[], bool]) -> None:
+    """Run the correlate loop until stopped."""
+    opened, clock = open_log(config), SystemClock()
+    rules = content(config).correlations.rules
+    known = ReachedFile(Places(config.data_dir).correlated)
+    correlator = Correlator(rules, clock, Lateness(config.correlate.lateness_s))
+    sink = CorrelateSink(correlator, opened.producer(), known, clock)
+    loop = Loop("correlate", sink, clock, _observed(opened, CORRELATE_GROUP, MATCHES_TOPIC))
+    with metrics(config, METRICS_CORRELATE):
+        consumer = opened.consumer(CORRELATE_GROUP, MATCHES_TOPIC, on_revoke=loop.on_revoke)
+        loop.run(consumer, stopped)
+
+
 def _observed(opened: EmbeddedLog, group: str, topic: str) -> Callable[[], None]:
     """Return what sets the lag of a group after its commits."""
     return lambda: LAG.labels(group).set(_waiting(opened, group, topic))
@@ -219,13 +242,17 @@ def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:
         work.run(stopped)
 
 
-def commands(path: Path | None, workers: int) -> dict[str, list[str]]:
-    """Return what the supervisor starts: a name and arguments for each process."""
+def commands(path: Path | None, workers: int, *, correlations: bool = True) -> dict[str, list[str]]:
+    """Return what the supervisor starts: a name and arguments for each process.
+
+    Without correlation rules there is no process for them: on a small machine each counts.
+    """
     shared = [*(["--config", str(path)] if path else []), "--with-parent"]
     loops = {f"detect-{n}": ["detect", "--worker", str(n), *shared] for n in range(workers)}
     return {
         "ship": ["ship", *shared],
         **loops,
+        **({"correlate": ["correlate", *shared]} if correlations else {}),
         "index": ["index", *shared],
         "upkeep": ["upkeep", *shared],
     }

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import enrich
+from detections.correlation_matches import matches_of, needed_columns
+from detections.correlation_resolve import muted
 from detections.evidence import Finding, check_evidence, load_examples
 from detections.explain import Explanation, explain
 from detections.install import Installed, install, installed_paths
 from detections.load import LoadedRule, RuleSet, load_rules
 from detections.mappings import read_adaptation
 from detections.match import Engine
-from detections.plan import build_plan
+from detections.plan import Plan, build_plan
 from detections.plan_cache import load_or_build
 from ingest.intake import Intake
 from ingest.shippers.files import read_file
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 
     from detections.evidence import Example
     from detections.mappings import Adaptation
-    from luytre.core.batch import Batch, Needed, Stage
+    from detections.program import Hit
+    from luytre.core.batch import Batch, Needed, Part, Stage
     from luytre.core.config import Config
+    from luytre.core.matches import Match
     from luytre.core.message import Message
 
 
@@ -39,6 +43,7 @@ class Content:
     """The rules that run, and what was refused with its reason."""
 
     engine: Engine
+    correlations: PlannedCorrelations
     faults: tuple[Fault, ...]
     rules: int
 
@@ -46,6 +51,28 @@ class Content:
     def quarantined(self) -> int:
         """How many files hold a rule that does not run; one may have several faults."""
         return len({fault.path for fault in self.faults})
+
+
+class PlannedCorrelations:
+    """The correlation rules of a plan, and what they want of a batch's hits."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.rules = plan.correlations
+        self._plan = plan
+        quiet = muted(plan.correlations)
+        self._muted = {n for n, rule in enumerate(plan.rules) if rule.card.id in quiet}
+
+    def matches(self, batch: Batch, hits: Sequence[Hit]) -> Sequence[Match]:
+        """Return what the correlate loop is to hear of these hits."""
+        return matches_of(self.rules, batch, hits, self._plan) if self.rules else ()
+
+    def alerting(self, hits: Sequence[Hit]) -> Sequence[Hit]:
+        """Return the hits of rules that make alerts of their own (Sigma's ``generate``)."""
+        return [hit for hit in hits if hit[1] not in self._muted] if self._muted else hits
+
+    def needed(self, part: Part) -> frozenset[str]:
+        """Return the columns that correlations read besides those of the rules."""
+        return needed_columns(self.rules, part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +108,9 @@ def content(
         reasons = "\n".join(str(fault) for fault in loaded.faults[:20])
         raise Refused(f"no valid rule is left: see `luytre rules check`\n{reasons}")
     engine = Engine(loaded.plan, SystemClock(), versions)
-    return Content(engine, loaded.faults, len(loaded.plan.rules))
+    correlations = PlannedCorrelations(loaded.plan)
+    count = len(loaded.plan.rules) + len(loaded.plan.correlations)
+    return Content(engine, correlations, loaded.faults, count)
 
 
 def check(config: Config, given: Sequence[Path]) -> RuleSet:

@@ -11,7 +11,15 @@ import polars as pl
 from ingest.ledger import Counts
 from luytre.core.batch import Batch, TopicPartition
 from luytre.core.log import get_logger
-from luytre.core.message import ALERTS_TOPIC, REJECTS_TOPIC, Message, Producer, Record
+from luytre.core.matches import messages_of
+from luytre.core.message import (
+    ALERTS_TOPIC,
+    MATCHES_TOPIC,
+    REJECTS_TOPIC,
+    Message,
+    Producer,
+    Record,
+)
 from luytre.core.metrics import ALERTS, ARCHIVED, EVENT_AGE_S, EVENTS_READ, REJECTS
 from luytre.processor.alert_messages import alert_messages
 from luytre.processor.judge import Judged
@@ -111,6 +119,8 @@ class DetectSink:
             ALERTS.labels(alert.rule.level).inc()
         for message in alert_messages(judged.alerts, part.encode()):
             self._rooms.producer.send(ALERTS_TOPIC, message)
+        for message in messages_of(judged.matches):
+            self._rooms.producer.send(MATCHES_TOPIC, message)
         if judged.archived is not None:
             self._gathered.append(judged.archived)
             self._gathered_bytes += int(judged.archived.estimated_size())

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
 from luytre.core.alert import Alert
 from luytre.core.ecs import REJECTS, empty_rejects
 from luytre.core.log import get_logger
+from luytre.core.matches import Match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from luytre.core.alert import Matcher
     from luytre.core.batch import Batch, Part, Stage
 
 DATA_ERRORS = (
@@ -30,6 +30,9 @@ DATA_ERRORS = (
 
 log = get_logger("detect")
 
+Hit = tuple[int, int]
+"""A row of the batch and the number of a rule in the plan."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -39,6 +42,24 @@ class Judged:
     alerts: Sequence[Alert]
     archived: pl.DataFrame | None
     rejects: pl.DataFrame
+    matches: Sequence[Match] = ()
+
+
+class Engine(Protocol):
+    """Finds hits, and makes alerts of some of them: ``detections.match.Engine``."""
+
+    def hits(self, batch: Batch) -> list[Hit]: ...
+
+    def alerts(self, batch: Batch, hits: Sequence[Hit]) -> list[Alert]: ...
+
+
+class Correlations(Protocol):
+    """What the rules that look at many events want of a batch's hits."""
+
+    def matches(self, batch: Batch, hits: Sequence[Hit]) -> Sequence[Match]: ...
+
+    def alerting(self, hits: Sequence[Hit]) -> Sequence[Hit]:
+        """Return the hits of rules that make alerts of their own."""
 
 
 class Judge:
@@ -51,10 +72,12 @@ class Judge:
     def __init__(
         self,
         stages: Sequence[Stage],
-        matcher: Matcher,
-        select: Callable[[pl.DataFrame, Part], pl.DataFrame] | None,
+        engine: Engine,
+        correlations: Correlations,
+        select: Callable[[pl.DataFrame, Part], pl.DataFrame] | None = None,
     ) -> None:
-        self._stages, self._matcher, self._select = stages, matcher, select
+        self._stages, self._engine, self._correlations = stages, engine, correlations
+        self._select = select
 
     def __call__(self, batch: Batch) -> Iterator[Judged]:
         """Yield the batch as one piece; as several if something in it cannot be handled."""
@@ -73,9 +96,11 @@ class Judge:
         part = batch.part
         for stage in self._stages:
             batch = stage(batch)
-        alerts = self._matcher(batch)
+        hits = self._engine.hits(batch)
+        alerts = self._engine.alerts(batch, self._correlations.alerting(hits))
+        matches = self._correlations.matches(batch, hits)
         archived = self._select(batch.events, part) if self._select else None
-        return Judged(batch.events, alerts, archived, empty_rejects())
+        return Judged(batch.events, alerts, archived, empty_rejects(), matches)
 
 
 def _rejected(batch: Batch, error: Exception) -> Judged:

@@ -43,6 +43,11 @@ class Places:
         return self.root / "cache" / "plans"
 
     @property
+    def correlated(self) -> Path:
+        """How far matches were correlated and their alerts sent."""
+        return self.root / "correlated.sqlite"
+
+    @property
     def supervisor(self) -> Path:
         """What the supervisor says of its children."""
         return self.root / "supervisor.json"

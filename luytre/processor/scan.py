@@ -16,9 +16,10 @@ from luytre.processor.portions import portions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from luytre.core.alert import Matcher
-    from luytre.core.batch import Batch, Stage
+    from luytre.core.batch import Batch
     from luytre.core.clock import Clock
+    from luytre.core.matches import Match
+    from luytre.processor.judge import Judged
 
 
 @dataclass(slots=True)
@@ -41,17 +42,22 @@ class Found:
 
 
 class Scanner:
-    """Runs messages through intake, stages and rules, in batches of bounded size."""
+    """Runs messages through intake and rules, in batches of bounded size.
+
+    What correlations wait for is kept until the end, and correlated in the order of event time.
+    """
 
     def __init__(
         self,
         intake: Callable[[Sequence[Record]], list[Batch]],
-        stages: Sequence[Stage],
-        matcher: Matcher,
+        judge: Callable[[Batch], Iterator[Judged]],
+        correlate: Callable[[Sequence[Match]], Sequence[Alert]],
         clock: Clock,
     ) -> None:
-        self._intake, self._stages, self._matcher, self._clock = intake, stages, matcher, clock
+        self._intake, self._judge, self._correlate = intake, judge, correlate
+        self._clock = clock
         self._known: set[str] = set()
+        self._matches: list[Match] = []
         self.scanned = Scanned()
 
     def run(self, messages: Iterable[Message]) -> Iterator[Found]:
@@ -60,23 +66,25 @@ class Scanner:
             alerts: list[Alert] = []
             rejects: list[pl.DataFrame] = []
             for batch in self._intake(records):
-                for stage in self._stages:
-                    batch = stage(batch)  # noqa: PLW2901 - a batch flows through its stages
-                self._count(batch)
-                if batch.rejects.height:
-                    rejects.append(batch.rejects)
-                if batch.events.height:
-                    alerts.extend(self._new(self._matcher(batch)))
+                self._reject(batch.rejects, rejects)
+                for judged in self._judge(batch) if batch.events.height else ():
+                    self._reject(judged.rejects, rejects)
+                    self.scanned.events += judged.events.height
+                    alerts.extend(self._new(judged.alerts))
+                    self._matches.extend(judged.matches)
             yield Found(alerts, rejects)
+        if self._matches:
+            yield Found(list(self._new(self._correlate(self._matches))), [])
 
     def _records(self, messages: Iterable[Message]) -> Iterator[Record]:
         now = self._clock.now()
         return (Record("scan", 0, n, now, message) for n, message in enumerate(messages))
 
-    def _count(self, batch: Batch) -> None:
-        self.scanned.events += batch.events.height
-        self.scanned.rejects += batch.rejects.height
-        self.scanned.reasons.update(batch.rejects["error.message"].to_list())
+    def _reject(self, frame: pl.DataFrame, rejects: list[pl.DataFrame]) -> None:
+        if frame.height:
+            rejects.append(frame)
+            self.scanned.rejects += frame.height
+            self.scanned.reasons.update(frame["error.message"].to_list())
 
     def _new(self, alerts: Sequence[Alert]) -> Iterator[Alert]:
         for alert in alerts:

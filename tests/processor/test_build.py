@@ -21,7 +21,15 @@ def config(tmp_path: Path) -> Config:
 def test_one_process_for_each_part() -> None:
     found = build.commands(Path("a.yaml"), 3)
 
-    assert list(found) == ["ship", "detect-0", "detect-1", "detect-2", "index", "upkeep"]
+    assert list(found) == [
+        "ship",
+        "detect-0",
+        "detect-1",
+        "detect-2",
+        "correlate",
+        "index",
+        "upkeep",
+    ]
     assert found["detect-2"][:3] == ["detect", "--worker", "2"]
     assert all(
         command[-3:] == ["--config", "a.yaml", "--with-parent"] for command in found.values()

@@ -21,6 +21,7 @@ from luytre.core.clock import SystemClock
 from luytre.core.config import LogConfig
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, REJECTS_TOPIC
 from luytre.core.organization import Scope
+from luytre.processor.content import PlannedCorrelations
 from luytre.processor.detect import DetectRooms, DetectSink
 from luytre.processor.index import IndexSink
 from luytre.processor.judge import Judge
@@ -116,7 +117,7 @@ class House:
         seen = SeenSequences(Ledger(self.folder / "ledger.sqlite"))
         rooms = DetectRooms(
             intake=Intake(lambda part: engine.needed(part) | archive.archive_columns, seen.admit),
-            judge=Judge([], engine, archive.select),
+            judge=Judge([], engine, PlannedCorrelations(self.plan), archive.select),
             producer=log.producer(),
             reject_messages=reject_messages,
             progress=seen,

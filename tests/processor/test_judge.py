@@ -1,25 +1,31 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import polars as pl
 
+from detections.plan import Plan
 from luytre.core.alert import Alert
 from luytre.core.batch import Batch, LogSource, Part
 from luytre.core.ecs import ENVELOPE, empty_rejects
+from luytre.processor.content import PlannedCorrelations
 from luytre.processor.judge import Judge
 
 PART = Part("test", (LogSource("test"),))
 
 
-class Fussy:
-    """A matcher that cannot bear one event."""
+NONE = PlannedCorrelations(Plan((), ()))
 
-    def __call__(self, batch: Batch) -> list[Alert]:
+
+class Fussy:
+    """An engine that cannot bear one event."""
+
+    def hits(self, batch: Batch) -> list[tuple[int, int]]:
         if b"poison" in batch.events["event.original"].to_list():
             raise ValueError("cannot bear it")
         return []
 
-    def needed(self, part: object) -> frozenset[str]:
-        return frozenset()
+    def alerts(self, batch: Batch, hits: Sequence[tuple[int, int]]) -> list[Alert]:
+        return []
 
 
 def batch(*originals: bytes) -> Batch:
@@ -40,7 +46,7 @@ def batch(*originals: bytes) -> Batch:
 def test_a_poisoned_event_is_rejected_and_its_neighbours_go_on() -> None:
     originals = [b"a", b"b", b"poison", b"c", b"d"]
 
-    judged = list(Judge([], Fussy(), None)(batch(*originals)))
+    judged = list(Judge([], Fussy(), NONE)(batch(*originals)))
 
     kept = [raw for piece in judged for raw in piece.events["event.original"]]
     rejects = pl.concat([piece.rejects for piece in judged])
@@ -51,7 +57,7 @@ def test_a_poisoned_event_is_rejected_and_its_neighbours_go_on() -> None:
 
 
 def test_a_batch_without_trouble_stays_in_one_piece() -> None:
-    judged = list(Judge([], Fussy(), lambda events, _part: events.select("event.id"))(batch(b"a")))
+    judged = list(Judge([], Fussy(), NONE, lambda e, _part: e.select("event.id"))(batch(b"a")))
 
     assert len(judged) == 1
     assert judged[0].archived is not None

@@ -14,6 +14,8 @@ from luytre.core.batch import Batch
 from luytre.core.clock import ManualClock
 from luytre.core.message import Message, Record
 from luytre.processor import portions
+from luytre.processor.content import PlannedCorrelations
+from luytre.processor.judge import Judge
 from luytre.processor.scan import Scanner
 
 RULE = """
@@ -50,7 +52,8 @@ def scanner(tmp_path: Path, batches: list[int]) -> Scanner:
         batches.append(len(records))
         return intake(records)
 
-    return Scanner(counted, [], engine, ManualClock())
+    judge = Judge([], engine, PlannedCorrelations(plan))
+    return Scanner(counted, judge, lambda _matches: [], ManualClock())
 
 
 def test_alerts_are_found_and_counted(scanner: Scanner) -> None:

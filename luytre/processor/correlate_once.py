@@ -1,0 +1,46 @@
+"""Correlations over everything that a scan has seen: the final alerts, each once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from detections.correlate import Correlator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from detections.correlation import Correlation
+    from luytre.core.alert import Alert
+    from luytre.core.clock import Clock
+    from luytre.core.matches import Match
+
+MICROSECONDS = 1_000_000
+
+
+def correlate_once(
+    correlations: Sequence[Correlation], matches: Iterable[Match], clock: Clock
+) -> list[Alert]:
+    """Return the current alert of every episode, as if all events had come in order."""
+    correlator = Correlator(correlations, clock)
+    heard_us = int(clock.now().timestamp() * MICROSECONDS)
+    alerts: list[Alert] = []
+    waiting = sorted(matches, key=lambda match: match.time_us)
+    while waiting:
+        found = correlator.take(waiting, heard_us)
+        found.add(correlator.flush())
+        alerts += found.alerts
+        # Results of correlations are matches of the correlations above; cycles are refused at load.
+        waiting = sorted(found.matches, key=lambda match: match.time_us)
+    return current(alerts)
+
+
+def current(alerts: Iterable[Alert]) -> list[Alert]:
+    """Return the highest revision of each episode that is neither withdrawn nor superseded."""
+    latest: dict[str, Alert] = {}
+    for alert in alerts:
+        known = latest.get(alert.episode)
+        if known is None or alert.revision >= known.revision:
+            latest[alert.episode] = alert
+    stands = {episode: alert for episode, alert in latest.items() if not alert.withdrawn}
+    gone = {episode for alert in stands.values() for episode in alert.supersedes}
+    return [alert for episode, alert in stands.items() if episode not in gone]
