@@ -130,13 +130,24 @@ class AlertQuery:
 
 
 class AlertStore(Protocol):
-    """Where alerts are kept: append-only facts. Every read names the organisations it may see."""
+    """Where alerts are kept: append-only facts. Every read names the organisations it may see.
+
+    All documents are kept; ``find``, ``count`` and ``tally`` show only those that are current and
+    whose episode is superseded by no current one, in whatever order they were added. Two episodes
+    that supersede each other are both shown.
+    """
 
     def add(self, alerts: Sequence[Alert]) -> int:
         """Durably keep alerts and return how many are new; a known id changes nothing."""
 
     def get(self, alert_id: str, scope: Scope) -> Alert | None:
         """Return the alert whose id starts with ``alert_id``; None if none or several do."""
+
+    def history(self, alert_id: str, scope: Scope) -> Sequence[Alert]:
+        """Return all documents of the episode of the alert that ``get`` gives, oldest first.
+
+        An alert of a single event is its own history; that of an unknown alert is empty.
+        """
 
     def find(self, query: AlertQuery, scope: Scope) -> Sequence[Alert]: ...
 

@@ -35,6 +35,16 @@ class Selection:
         self.conditions.append(condition)
         self.values.extend(values)
 
+    def show(self) -> None:
+        """Leave out documents of episodes that are not shown."""
+        # Written out, because a bound value would not let SQLite use the indexes of what is shown.
+        self.also("alerts.shown = 1")
+
+    def belong(self, organization: str, episode: str) -> None:
+        """Read all documents of one episode."""
+        self.also("alerts.organization = ?", organization)
+        self.also("alerts.episode = ? AND alerts.episode <> ''", episode)
+
     def drive(self, table: str, column: str) -> None:
         """Read ``table`` first, whose ``column`` is the place, in its own order.
 
@@ -47,7 +57,7 @@ class Selection:
     def walk(self) -> None:
         """Read alerts newest first where nothing else drives, however many the scope holds.
 
-        Of several organisations SQLite would gather all alerts and sort them for each page.
+        Of several organisations or all SQLite would gather all alerts and sort them for each page.
         """
         if self.joined == "alerts" and self.walks:
             self.joined = "alerts NOT INDEXED"
@@ -65,16 +75,16 @@ class Selection:
 
 def within(scope: Scope) -> Selection:
     """Return the selection of all that a scope may see."""
-    selection = Selection()
+    selection = Selection(walks=scope.organizations is None or len(scope.organizations) > 1)
     if scope.organizations is not None:
         _among(selection, "organization", sorted(scope.organizations))
-        selection.walks = len(scope.organizations) > 1
     return selection
 
 
 def select(query: AlertQuery, scope: Scope, *, rule_is_id: bool) -> Selection:
     """Return the selection of a query. ``rule_is_id``: its rule is an id, not words of a title."""
     selection = within(scope)
+    selection.show()
     if query.levels:
         _among(selection, "level", query.levels)
     if query.rule and rule_is_id:

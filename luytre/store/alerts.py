@@ -11,6 +11,7 @@ import zstandard
 from luytre.core.alert import LEVELS, Alert, AlertQuery, decode_alert, encode_alert
 from luytre.core.database import DatabaseError, open_database, transaction
 from luytre.core.errors import NeighbourError
+from luytre.store import alert_episodes
 from luytre.store.alert_query import select, within
 from luytre.store.alert_rows import (
     COLUMNS,
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from luytre.store.alert_query import Selection
 
 # ``place`` is a row's number and grows with the event's time, so every index gives alerts newest
-# first without sorting. Documents lie apart: conditions are checked on small rows.
+# first without sorting. Documents lie apart: conditions are checked on small rows. The indexes that
+# queries count by hold only what is shown.
 _SCHEMA = f"""
 CREATE TABLE alerts (
   place INTEGER PRIMARY KEY,
@@ -41,11 +43,15 @@ CREATE TABLE alerts (
   level TEXT NOT NULL,
   rule TEXT NOT NULL,
   title TEXT NOT NULL,
-  detected_us INTEGER NOT NULL
+  detected_us INTEGER NOT NULL,
+  episode TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  current INTEGER NOT NULL,
+  shown INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX alerts_by_organization ON alerts (organization);
-CREATE INDEX alerts_by_title ON alerts (organization, title, level);
-CREATE INDEX alerts_by_rule ON alerts (rule);
+CREATE INDEX alerts_by_organization ON alerts (organization) WHERE shown = 1;
+CREATE INDEX alerts_by_title ON alerts (organization, title, level) WHERE shown = 1;
+CREATE INDEX alerts_by_rule ON alerts (rule, shown);
 CREATE INDEX alerts_by_age ON alerts (detected_us);
 CREATE TABLE alert_documents (place INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TABLE alert_terms (
@@ -55,8 +61,8 @@ CREATE INDEX alert_terms_by_place ON alert_terms (place);
 CREATE VIRTUAL TABLE alerts_text USING fts5(
   {", ".join(COLUMNS)}, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 0'
 );
-"""
-_INSERT_ALERT = "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?)"
+{alert_episodes.SCHEMA}"""
+_INSERT_ALERT = "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_DOCUMENT = "INSERT INTO alert_documents VALUES (?, ?)"
 _INSERT_TERM = "INSERT INTO alert_terms VALUES (?, ?)"
 _INSERT_WORDS = (
@@ -66,6 +72,7 @@ _INSERT_WORDS = (
 _DELETE = (
     "DELETE FROM alerts_text WHERE rowid = ?",
     "DELETE FROM alert_terms WHERE place = ?",
+    "DELETE FROM alert_supersedes WHERE place = ?",
     "DELETE FROM alert_documents WHERE place = ?",
     "DELETE FROM alerts WHERE place = ?",
 )
@@ -103,6 +110,18 @@ class SqliteAlertStore:
         found = self._read(selection, "LIMIT 2")
         return found[0] if len(found) == 1 else None
 
+    def history(self, alert_id: str, scope: Scope) -> Sequence[Alert]:
+        """Return all documents of the episode of the alert that ``get`` gives, oldest first.
+
+        An alert of a single event is its own history; that of an unknown alert is empty.
+        """
+        alert = self.get(alert_id, scope)
+        if alert is None or not alert.episode:
+            return [alert] if alert else []
+        selection = within(scope)
+        selection.belong(alert.organization_id, alert.episode)
+        return sorted(self._read(selection, ""), key=lambda a: (a.revision, a.id))
+
     def find(self, query: AlertQuery, scope: Scope) -> Sequence[Alert]:
         """Return a page of alerts, newest first; of one microsecond, the last stored first."""
         selection = self._select(query, scope)
@@ -120,6 +139,7 @@ class SqliteAlertStore:
     def tally(self, scope: Scope) -> Mapping[tuple[str, Level], int]:
         """Return how many alerts each (rule title, level) has."""
         selection = within(scope)
+        selection.show()
         sql = f"SELECT title, level, count(*) {selection.source} GROUP BY title, level"
         levels = {str(level): level for level in LEVELS}
         with self._named_errors():
@@ -161,11 +181,14 @@ class SqliteAlertStore:
         rule = alert.rule
         detected_us = microseconds(alert.detected_at)
         row = (alert.id, alert.organization_id, rule.level, rule.id, rule.title, detected_us)
-        self._db.execute(_INSERT_ALERT, (spot, *row))
+        alone = not alert.episode
+        self._db.execute(_INSERT_ALERT, (spot, *row, alert.episode, alert.revision, alone, alone))
         document = self._packer.compress(encode_alert(alert))
         self._db.execute(_INSERT_DOCUMENT, (spot, document))
         self._db.executemany(_INSERT_TERM, [(term, spot) for term in terms(alert)])
         self._db.execute(_INSERT_WORDS, (spot, *words(alert)))
+        if alert.episode:
+            alert_episodes.settle(self._db, alert, spot)
         return True
 
     def _free_place(self, alert: Alert) -> int:
