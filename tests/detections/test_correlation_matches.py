@@ -1,0 +1,135 @@
+"""Hits become matches: groups, aliases, values, and what an event lacks."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from detections.correlation import Bound, Condition, Correlation, Type
+from detections.correlation_matches import matches_of, needed_columns
+from detections.match import Engine
+from detections.plan import build_plan
+from luytre.core.alert import RuleCard
+from luytre.core.cells import MARK
+from luytre.core.clock import ManualClock
+from luytre.core.matches import PROVINCE, Match, decode_matches, encode_matches, messages_of
+from tests.detections.building import NOW, PART, batch, rule
+
+NOW_US = int(NOW.timestamp() * 1_000_000)
+PLAN, _ = build_plan([rule({"s": {"F": "x"}, "condition": "s"}, "r1"),
+                      rule({"s": {"G": "y"}, "condition": "s"}, "r2")])  # fmt: skip
+
+
+def correlation(kind: Type = "event_count", **changes: Any) -> Correlation:
+    known: dict[str, Any] = {
+        "card": RuleCard("c", "c", "high", "v1"),
+        "name": "c",
+        "type": kind,
+        "rules": ("r1", "r2"),
+        "group_by": ("User",),
+        "timespan_s": 60,
+        "condition": Condition("", (Bound("gte", 1),)),
+    }
+    return Correlation(**{**known, **changes})
+
+
+def found(events: list[dict[str, Any]], *correlations: Correlation) -> list[Match]:
+    events_batch = batch(events)
+    hits = Engine(PLAN, ManualClock(NOW)).hits(events_batch)
+    return matches_of(correlations, events_batch, hits, PLAN)
+
+
+def test_a_hit_is_a_match_of_its_group() -> None:
+    (match,) = found([{"F": "x", "User": "Lan"}, {"F": "z", "User": "Minh"}], correlation())
+
+    assert match == Match("c", "org", ("lan",), "0", NOW_US, NOW_US, "", (0,), columns=("User",))
+
+
+def test_rules_that_one_event_meets_are_one_match() -> None:
+    (match,) = found([{"F": "x", "G": "y", "User": "lan"}], correlation())
+
+    assert match.met == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("user", "groups"),
+    [
+        pytest.param({}, [], id="missing: in no group"),
+        pytest.param({"User": None}, [], id="null"),
+        pytest.param({"User": ""}, [], id="empty"),
+        pytest.param({"User": ["a", "B", "b"]}, ["a", "b"], id="a list: one group each"),
+        pytest.param({"User": 5}, ["5"], id="a number"),
+        pytest.param({"User": [str(n) for n in range(99)]}, [str(n) for n in range(16)], id="many"),
+    ],
+)
+def test_groups(user: dict[str, Any], groups: list[str]) -> None:
+    matches = found([{"F": "x", **user}], correlation())
+
+    assert [match.group for match in matches] == [(group,) for group in groups]
+
+
+def test_without_group_by_there_is_one_group() -> None:
+    (match,) = found([{"F": "x"}], correlation(group_by=()))
+
+    assert match.group == ()
+
+
+def test_each_rule_has_its_own_field_for_an_alias() -> None:
+    aliased = correlation(group_by=("who",), aliases={"who": {"r1": "User", "r2": "Image"}})
+
+    matches = found([{"F": "x", "User": "lan"}, {"G": "y", "Image": "Lan"}], aliased)
+
+    assert [(match.group, match.columns) for match in matches] == [
+        (("lan",), ("User",)),
+        (("lan",), ("process.executable",)),
+    ]
+
+
+def test_values_and_carried_fields() -> None:
+    valued = correlation(
+        "value_count", condition=Condition("", (), ("A", "B")), carried=("Host", "Image")
+    )
+
+    whole, half = found(
+        [{"F": "x", "User": "u", "A": "1", "B": 2, "Host": "h"}, {"F": "x", "User": "u", "A": "1"}],
+        valued,
+    )
+
+    assert (whole.value, whole.carried) == (f"1{MARK}2", ("h", ""))
+    assert half.value == ""
+
+
+def test_an_event_without_time_counts_when_it_was_received() -> None:
+    events = batch([{"F": "x", "User": "u"}])
+    timeless = events.with_events(
+        events.events.with_columns(pl.lit(None, pl.Datetime("us", "UTC")).alias("@timestamp"))
+    )
+    (match,) = matches_of([correlation()], timeless, [(0, 0)], PLAN)
+
+    assert match.time_us == NOW_US
+
+
+def test_organisations_meet_only_province_wide() -> None:
+    mine, wide = found(
+        [{"F": "x", "User": "u"}], correlation(), correlation(province_wide=True, name="wide")
+    )[:1] + found([{"F": "x", "User": "u"}], correlation(province_wide=True))
+
+    assert (mine.organization, wide.organization) == ("org", PROVINCE)
+
+
+def test_columns_that_must_be_decoded() -> None:
+    aliased = correlation(group_by=("who",), aliases={"who": {"r1": "User", "r2": "Image"}})
+
+    assert needed_columns([aliased], PART) == {"User", "process.executable"}
+
+
+def test_messages_are_one_for_each_key_and_read_back() -> None:
+    matches = found(
+        [{"F": "x", "User": "a"}, {"F": "x", "User": "b"}, {"F": "x", "User": "a"}], correlation()
+    )
+
+    messages = messages_of(matches)
+
+    assert [len(decode_matches(m.value)) for m in messages] == [2, 1]
+    assert len({message.key for message in messages}) == 2
+    assert decode_matches(encode_matches(matches)) == matches
