@@ -113,6 +113,7 @@ VALUES = [
     Case(VALUE, "a list of maps and strings is or", "mixed", [{"A": "x"}, "word"], [{"A": "x"}, {"B": "a word"}], [{"A": "y"}]),
     Case(VALUE, "`''` is an empty value", "empty", {"F": ""}, f("", ["a", ""]), [{}, *f(None, " ", "x")]),
     Case(VALUE, "`null` is a null value, or no field", "null", {"F": None}, [{}, *f(None)], f("", "null", 0, [])),
+    Case(VALUE, "`null` in a list of values (forbidden, but its meaning is clear)", "null-list", {"F": ["x", None]}, [{}, *f("x", None)], f("y", "")),
     Case(VALUE, "not null is another search, negated", "not-null", detection={"s": {"A": 1}, "none": {"F": None}, "condition": "s and not none"}, hits=[{"A": 1, "F": ""}], misses=[{"A": 1}, {"A": 1, "F": None}]),
     Case(VALUE, "a list in an event: any of its values", "event-list", {"F": "b"}, f(["a", "b"], [["b"]]), f(["ab"], [])),
     Case(VALUE, "field names with dots", "nested", {"a.b.c": "x"}, [{"a.b.c": "x"}], [{"c": "x"}]),
@@ -173,6 +174,7 @@ STAMP = "2026-11-23T07:08:09Z"  # a Monday, in week 48
 MODIFIERS = [
     Case(GENERIC, "all", "all", {"F|contains|all": ["a", "b"]}, f("ab", ["a", "b"]), f("a", "b")),
     Case(GENERIC, "all before another modifier", "all-first", {"F|all|contains": ["a", "b"]}, f("ba"), f("a")),
+    Case(GENERIC, "all of a single value (forbidden, but its meaning is clear)", "all-single", {"F|contains|all": "a"}, f("ab"), f("b")),
     Case(GENERIC, "startswith", "startswith", {"F|startswith": "adm"}, f("ADMIN", "adm"), f("badm")),
     Case(GENERIC, "endswith", "endswith", {"F|endswith": r"\cmd.exe"}, f(r"C:\CMD.EXE"), f(r"\cmd.exe ")),
     Case(GENERIC, "contains", "contains", {"F|contains": "b"}, f("abc", "B"), f("ac")),

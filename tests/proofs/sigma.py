@@ -134,7 +134,9 @@ def _shard(paths: Sequence[Path], folders: Sequence[Path]) -> tuple[set[Hit], se
 
 
 def _needed(engine: Engine, rules: Sequence[LoadedRule]) -> Callable[..., frozenset[str]]:
-    return lambda part: engine.needed(part) | needed_columns(rules, part) | part.constants.keys()
+    return lambda part: frozenset(
+        {*engine.needed(part), *needed_columns(rules, part), *part.constants}
+    )
 
 
 def cases(shared_data: Callable[[str], Path]) -> list[Case]:
