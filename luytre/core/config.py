@@ -236,14 +236,19 @@ class EnrichConfig(_Section):
         (), description="Indicators: plain lists, CSV, or STIX 2.1 bundles."
     )
     first_seen: tuple[FirstSeenConfig, ...] = Field(
-        (), description="Columns whose first appearance per organisation is marked."
+        (),
+        description="Columns whose first appearance per organisation is marked. Each worker remembers for itself: with several, a value can be first once for each.",
     )
 
 
 class CorrelateConfig(_Section):
     """Rules that look at many events."""
 
-    lateness_s: float = Field(900, ge=0, description="How much older than the newest event of its own stream an event may be and still count, in seconds. Streams do not wait for each other: an office whose line was down for a week is on time when it comes back.")
+    lateness_s: float = Field(
+        900,
+        ge=0,
+        description="How much older than the newest event of its own stream an event may be and still count, in seconds. Streams do not wait for each other: an office whose line was down for a week is on time when it comes back.",
+    )
 
 
 class ArchiveConfig(_Section):
@@ -303,7 +308,9 @@ class Config(_Section):
     log: LogConfig = Field(default_factory=LogConfig, description="The embedded log.")
     rules: RulesConfig = Field(default_factory=RulesConfig, description="The Sigma rules.")
     enrich: EnrichConfig = Field(default_factory=EnrichConfig, description="Enrichment tables.")
-    correlate: CorrelateConfig = Field(default_factory=CorrelateConfig, description="Correlation rules.")
+    correlate: CorrelateConfig = Field(
+        default_factory=CorrelateConfig, description="Correlation rules."
+    )
     archive: ArchiveConfig = Field(default_factory=ArchiveConfig, description="The archive.")
     alerts: AlertsConfig = Field(default_factory=AlertsConfig, description="The alert store.")
     metrics: MetricsConfig = Field(default_factory=MetricsConfig, description="Metrics.")
