@@ -270,6 +270,11 @@ class Correlator:
             self._drop(home)
             self.counts.forgotten += 1
 
+    @property
+    def held(self) -> int:
+        """How many matches are in memory."""
+        return self._matches
+
     def needed(self) -> Mapping[TopicPartition, int]:
         """Return for each partition the lowest offset that the state rests on, if it does."""
         lowest: dict[TopicPartition, int] = {}
