@@ -1,169 +1,28 @@
-"""Every sequence is an event, a reject, or missing, whatever is rejected, replayed, or crashes."""
+"""A reject counts all its sequences, and a replay changes the account once."""
 
-from __future__ import annotations
-
-import hashlib
-import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pytest
-import zstandard
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from ingest.dead_letter import reject_messages, replay_messages
+from ingest.dead_letter import replay_messages
 from ingest.embedded_groups import floors
-from ingest.intake import Intake
-from ingest.ledger import Ledger, SeenSequences, StreamRow
-from ingest.memory import MemoryLog
 from ingest.reject_reader import RejectReader
-from luytre.core.batch import Batch, TopicPartition
-from luytre.core.clock import ManualClock
+from luytre.core.batch import TopicPartition
 from luytre.core.config import Config
-from luytre.core.ecs import empty_rejects
 from luytre.core.message import EVENTS_TOPIC, REJECTS_TOPIC, Message
 from luytre.processor import build
 from luytre.processor import rejects as commands
-from luytre.processor.detect import DetectRooms, DetectSink
-from luytre.processor.judge import Judged
-
-STREAM = "ship/a"
-WHOLE = ("sha256", "zstd", "cut", "count", "refused", "framing")
-MENDED = {"sha256", "refused"}
-"""What a replay can read, because it leaves out the headers that say not to."""
-ACCESS = b'203.0.113.1 - - [23/Nov/2026:06:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "t"'
-
-
-class PowerCut(Exception):  # noqa: N818 - named for what happened
-    """Stands for the end of the process: nothing after it runs."""
-
-
-def line(number: int) -> bytes:
-    return b"no JSON %d" % number if number % 5 == 3 else b'{"n":%d}' % number
-
-
-def message(first: int, count: int, problem: str = "", stream: str = STREAM) -> Message:
-    payload = b"".join(line(first + index) + b"\n" for index in range(count))
-    headers = {
-        "stream": stream, "first_seq": str(first), "count": str(count), "origin": stream,
-        "position": "seq", "organization": "org", "hint": "json", "host": "h", "path": "",
-        "encoding": "zstd", "framing": "lines", "sha256": hashlib.sha256(payload).hexdigest(),
-    }  # fmt: skip
-    value = zstandard.compress(payload)
-    match problem:
-        case "sha256":
-            headers["sha256"] = "0" * 64
-        case "zstd":
-            value = value[:4] + b"\xff" + value[5:]
-        case "cut":
-            value = value[: len(value) // 2]
-        case "count":
-            value = zstandard.compress(payload + b"{}\n")
-            del headers["sha256"]
-        case "refused":
-            headers["reject"] = "the shipper could not read it"
-        case "framing":
-            headers["framing"] = "parcels"
-    return Message(stream.encode(), value, headers)
-
-
-@dataclass
-class Tables:
-    fuse: Callable[[str], None]
-
-    def checkpoint(self) -> None:
-        self.fuse("checkpoint")
-
-    def reload(self) -> bool:
-        return False
-
-
-class Archived:
-    """Keeps what is archived once: a batch at or below what was reached is not appended again."""
-
-    def __init__(self) -> None:
-        self.ids: list[str] = []
-        self._reached: dict[TopicPartition, int] = {}
-
-    def append(self, events: pl.DataFrame, reach: Mapping[TopicPartition, int]) -> None:
-        for place, reached in reach.items():
-            here = events.filter(
-                pl.col("log.partition") == place.partition,
-                pl.col("log.offset") >= self._reached.get(place, 0),
-            )
-            self.ids += here["event.id"].to_list()
-            self._reached[place] = max(reached, self._reached.get(place, 0))
-
-
-class House:
-    """A log, a ledger and an archive; each ``detect`` is a process of its own."""
-
-    def __init__(self, folder: Path, partitions: int = 1) -> None:
-        self.ledger = Ledger(folder / "ledger.sqlite")
-        self.log = MemoryLog(EVENTS_TOPIC, partitions=partitions)
-        self.log.create(EVENTS_TOPIC, partitions)
-        self.log.create(REJECTS_TOPIC, 1)
-        self.archive = Archived()
-
-    def send(self, messages: Sequence[Message]) -> None:
-        for each in messages:
-            self.log.send(EVENTS_TOPIC, each)
-        self.log.flush()
-
-    def detect(self, fuse: Callable[[str], None] = lambda _step: None, poll: int = 3) -> None:
-        """Process what is not committed, ``poll`` records at a time; a blown fuse ends it."""
-        seen = SeenSequences(self.ledger)
-        sink = DetectSink(self._rooms(seen, fuse), ManualClock(), flush_bytes=0, flush_s=0)
-        try:
-            for place, end in self.log.ends(EVENTS_TOPIC).items():
-                done = self.log.committed("memory", EVENTS_TOPIC).get(place, 0)
-                records = self.log.read(place, done)
-                assert done + len(records) == end
-                for start in range(0, len(records), poll):
-                    sink.write(records[start : start + poll])
-                    fuse("write")
-                    offsets = sink.settle(drain=True)
-                    fuse("settle")
-                    self.log.commit(offsets)
-        except PowerCut:
-            # What was sent and not flushed is gone with the process.
-            self.log._waiting.clear()
-
-    def _rooms(self, seen: SeenSequences, fuse: Callable[[str], None]) -> DetectRooms:
-        def messages(rejects: pl.DataFrame) -> list[Message]:
-            fuse("rejects")
-            return reject_messages(rejects)
-
-        def judge(batch: Batch) -> Iterator[Judged]:
-            yield Judged(batch.events, [], batch.events, empty_rejects())
-
-        return DetectRooms(
-            intake=Intake(lambda _part: frozenset(), seen.admit),
-            judge=judge,
-            producer=self.log,
-            reject_messages=messages,
-            progress=seen,
-            archive=self.archive,
-            tables=Tables(fuse),
-        )
-
-    def rejects(self) -> pl.DataFrame:
-        reader = RejectReader(self.log, self.ledger.rejected())
-        return pl.concat([empty_rejects(), *reader.frames()])
-
-    def replay(self) -> None:
-        self.send(list(replay_messages(self.rejects())))
-
-    def row(self, stream: str = STREAM) -> StreamRow:
-        return next(row for row in self.ledger.rows() if row.stream == stream)
-
-    def account(self) -> tuple[int, int, int, int]:
-        row = self.row()
-        return row.end, row.events, row.rejects, row.missing
+from tests.processor.reject_house import (
+    ACCESS,
+    MENDED,
+    STREAM,
+    WHOLE,
+    House,
+    fuse,
+    line,
+    message,
+)
 
 
 @pytest.mark.parametrize("problem", WHOLE)
@@ -341,96 +200,6 @@ def test_a_crash_at_any_step_of_a_replay_changes_nothing(
     assert house.account() == ((9, 7, 2, 0) if problem in MENDED else (9, 3, 6, 0))
     assert len(house.archive.ids) == len(set(house.archive.ids)) == house.row().events
     assert sum(house.rejects()["luytre.count"]) == house.row().rejects
-
-
-def fuse(step: str, left: int) -> Callable[[str], None]:
-    """Return what cuts the power at the nth time that a step is reached."""
-    reached: Counter[str] = Counter()
-
-    def burn(name: str) -> None:
-        reached[name] += 1
-        if name == step and reached[name] == left:
-            raise PowerCut(step)
-
-    return burn
-
-
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(
-            st.just("send"),
-            st.integers(0, 30),
-            st.integers(1, 8),
-            st.sampled_from(["", "", "sha256", "zstd", "cut", "count", "refused"]),
-        ),
-        st.tuples(st.just("detect")),
-        st.tuples(
-            st.just("crash"),
-            st.sampled_from(["rejects", "write", "checkpoint", "settle"]),
-            st.integers(1, 3),
-            st.integers(1, 4),
-        ),
-        st.tuples(st.just("replay"), st.booleans()),
-    ),
-    max_size=14,
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(steps=STEPS)
-def test_events_and_rejects_and_missing_are_all_there_is(steps: list[tuple[object, ...]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        house = House(Path(folder))
-        sent: dict[int, str] = {}
-        mended: set[int] = set()
-        for step in steps:
-            take(house, step, sent, mended)
-        for _ in range(2):
-            house.detect()
-            house.replay()
-        house.detect()
-        rows = house.ledger.rows()
-        listed = house.rejects()
-        house.ledger.close()
-
-    if not sent:
-        return
-    (row,) = rows
-    whole = {n for n in sent if n % 5 != 3}
-    readable = {n for n in whole if sent[n] in MENDED | {""}}
-    delivered = sent.keys() - {n for first, last in row.rejected for n in range(first, last + 1)}
-    assert row.events + row.rejects + row.missing == row.end == max(sent) + 1
-    assert row.events == len(delivered) == len(set(house.archive.ids)) == len(house.archive.ids)
-    assert readable <= delivered <= readable | mended & whole
-    assert row.events + row.rejects == len(sent)
-    shown = {
-        n
-        for first, count in listed.select("luytre.sequence", "luytre.count").rows()
-        for n in range(first, first + count)
-    }
-    assert shown >= sent.keys() - delivered
-    assert listed["event.id"].is_unique().all()
-
-
-def take(house: House, step: tuple[object, ...], sent: dict[int, str], mended: set[int]) -> None:
-    """Do a step; note in what state each sequence arrived first, and which others may mend."""
-    match step:
-        case ("send", int(first), int(count), str(problem)):
-            house.send([message(first, count, problem)])
-            numbers = range(first, first + count)
-            # A message of which every sequence was seen before is dropped, and never replayed.
-            if problem in MENDED and not sent.keys() >= set(numbers):
-                mended.update(numbers)
-            for number in numbers:
-                sent.setdefault(number, problem)
-        case ("crash", str(name), int(left), int(poll)):
-            house.detect(fuse(name, left), poll)
-        case ("replay", bool(twice)):
-            house.replay()
-            if twice:
-                house.replay()
-        case _:
-            house.detect()
 
 
 @pytest.fixture
