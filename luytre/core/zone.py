@@ -27,12 +27,14 @@ def parse_zone(text: str) -> tzinfo:
         offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
         if offset < timedelta(days=1):
             return timezone(-offset if found[1] == "-" else offset)
-    elif _NAME.fullmatch(text):
-        try:
-            return zoneinfo.ZoneInfo(text)
-        except (KeyError, ValueError, OSError):
-            pass  # not found, damaged, or a folder as "Asia": what can be said is the same
-    raise ValueError(f'no time zone is named "{text[:40]}" here')
+    unknown = f'no time zone is named "{text[:40]}" here'
+    if not _NAME.fullmatch(text):
+        raise ValueError(unknown)
+    try:
+        return zoneinfo.ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        # Not found, damaged, or a folder as "Asia": what can be said is the same.
+        raise ValueError(unknown) from None
 
 
 def check_zone(text: str) -> str:
