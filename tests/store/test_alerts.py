@@ -1,6 +1,7 @@
 """The alert store on SQLite: the contract, and what is its own."""
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,10 +15,11 @@ from luytre.core.errors import NeighbourError
 from luytre.core.organization import Scope
 from luytre.store.alert_rows import SLOTS
 from luytre.store.alerts import SqliteAlertStore
+from tests.contracts.alert_episodes import AlertEpisodesContract, document
 from tests.contracts.alert_store import EVERYTHING, NOON, AlertStoreContract, OpenStore, alert
 
 
-class TestSqliteAlertStore(AlertStoreContract):
+class TestSqliteAlertStore(AlertStoreContract, AlertEpisodesContract):
     @pytest.fixture
     def open_store(self, tmp_path: Path) -> OpenStore:
         return partial(SqliteAlertStore, tmp_path / "alerts.db")
@@ -38,6 +40,18 @@ def test_what_is_old_expires_with_all_that_it_left(tmp_path: Path) -> None:
     db = open_database(tmp_path / "alerts.db", read_only=True)
     assert db.execute("SELECT count(*) FROM alert_documents").get == 1
     assert db.execute("SELECT count(*) FROM alert_terms").get == 0
+
+
+def test_an_expired_document_leaves_nothing_that_hides(tmp_path: Path) -> None:
+    store = SqliteAlertStore(tmp_path / "alerts.db")
+    old = replace(document("B1", "A"), detected_at=NOON - timedelta(days=31))
+    store.add([old])
+
+    assert store.expire(30, ManualClock(NOON)) == 1
+    store.add([document("A1")])
+    assert store.count(AlertQuery(), EVERYTHING) == 1
+    db = open_database(tmp_path / "alerts.db", read_only=True)
+    assert db.execute("SELECT count(*) FROM alert_supersedes").get == 0
 
 
 def test_more_expire_than_one_transaction_takes(tmp_path: Path) -> None:
@@ -86,9 +100,11 @@ def test_a_failed_add_keeps_nothing_and_names_the_file(tmp_path: Path) -> None:
 
 def test_no_page_is_sorted(tmp_path: Path) -> None:
     store = SqliteAlertStore(tmp_path / "alerts.db")
-    store.add([alert()])
+    store.add([alert(), document("A1"), document("A2")])
     queries = [
         AlertQuery(),
+        AlertQuery(levels=("high",)),
+        AlertQuery(since=NOON),
         AlertQuery(text="powershell", levels=("high",)),
         AlertQuery(host="db-1"),
         AlertQuery(rule="rule-1"),
