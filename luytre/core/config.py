@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 MIB = 2**20
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})")
-
 _TIME_ZONE = (
     "The zone of times that do not say theirs, as syslog's `Nov 23 06:00:00`: a name as"
     " `Asia/Ho_Chi_Minh`, or an offset as `+07:00`; UTC if empty."
@@ -56,13 +55,6 @@ def _known_source(value: str, info: ValidationInfo) -> str:
     return value
 
 
-def _known_zone(value: object) -> str:
-    if not isinstance(value, str):
-        # YAML 1.1 counts in sixties: +10:00 is 600.
-        raise ValueError(f"{value} is no time zone: YAML takes an offset for a number, so quote it")  # noqa: TRY004 - pydantic's way to say a fault
-    return check_zone(value)
-
-
 class FileInput(_Section):
     """Files to follow."""
 
@@ -79,7 +71,7 @@ class FileInput(_Section):
     time_zone: str = Field("", description=_TIME_ZONE)
 
     _log_source = field_validator("log_source")(_known_source)
-    _time_zone = field_validator("time_zone", mode="before")(_known_zone)
+    _time_zone = field_validator("time_zone", mode="before")(check_zone)
 
 
 class SyslogInput(_Section):
@@ -100,7 +92,7 @@ class SyslogInput(_Section):
 
     _listen = field_validator("listen")(_host_port)
     _log_source = field_validator("log_source")(_known_source)
-    _time_zone = field_validator("time_zone", mode="before")(_known_zone)
+    _time_zone = field_validator("time_zone", mode="before")(check_zone)
 
 
 class HttpInput(_Section):
@@ -126,7 +118,7 @@ class HttpInput(_Section):
 
     _listen = field_validator("listen")(_host_port)
     _log_source = field_validator("log_source")(_known_source)
-    _time_zone = field_validator("time_zone", mode="before")(_known_zone)
+    _time_zone = field_validator("time_zone", mode="before")(check_zone)
 
 
 class ShipConfig(_Section):

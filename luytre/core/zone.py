@@ -37,8 +37,11 @@ def parse_zone(text: str) -> tzinfo:
         raise ValueError(unknown) from None
 
 
-def check_zone(text: str) -> str:
+def check_zone(text: object) -> str:
     """Return ``text`` if it names a zone. Raises ``ValueError`` with what mends it."""
+    if not isinstance(text, str):
+        # YAML 1.1 counts in sixties: +10:00 is 600.
+        raise ValueError(f"{text} is no time zone: YAML takes an offset for a number, so quote it")  # noqa: TRY004 - as pydantic wants it
     try:
         parse_zone(text)
     except ValueError as error:
