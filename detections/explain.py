@@ -8,9 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from detections.atoms import Reading, compare, compile_atom
+from detections.parse import parse_rule
 from detections.program import cells_of
 from detections.scope import KEYWORDS, ORIGINAL, TIME
-from detections.tree import And, Leaf, Node, Not, Or, parse_rule
+from detections.tree import And, Leaf, Node, Not, Or
 from detections.values import reading_of
 from luytre.core.alert import Reason
 from luytre.core.cells import NULL, texts

@@ -10,6 +10,7 @@ import msgspec
 
 from detections.atoms import compile_atom
 from detections.correlation import Correlation
+from detections.parse import parse_rule
 from detections.regex import BadRegexError
 from detections.tree import (
     And,
@@ -21,7 +22,6 @@ from detections.tree import (
     Number,
     Or,
     UnsupportedRuleError,
-    parse_rule,
 )
 from luytre.core.alert import RuleCard
 from luytre.core.batch import LogSource

@@ -9,10 +9,11 @@ import yaml
 
 from detections.load import RuleSet, load_rules
 from detections.mappings import NOTHING, Adaptation, read_adaptation
+from detections.parse import parse_rule
 from detections.plan import build_plan
 from detections.plan_cache import load_or_build
 from detections.reference import reference_hits
-from detections.tree import UnsupportedRuleError, parse_rule
+from detections.tree import UnsupportedRuleError
 from luytre.core.batch import LogSource
 from luytre.core.errors import ConfigurationError
 from tests.detections.building import batch, engine

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from detections.parse import parse_rule
 from detections.plan import build_plan, decode_plan, encode_plan
-from detections.tree import parse_rule
 from luytre.core.yamlfile import Document
 from tests.detections.building import rule
 

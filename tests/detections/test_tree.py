@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from detections.parse import parse_rule
 from detections.tree import (
     And,
     Atom,
@@ -14,7 +15,6 @@ from detections.tree import (
     Or,
     UnsupportedRuleError,
     escaped,
-    parse_rule,
     unescaped,
 )
 from tests.detections.building import rule
