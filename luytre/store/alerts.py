@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _SCHEMA = f"""
 CREATE TABLE alerts (
   place INTEGER PRIMARY KEY,
+  shown INTEGER NOT NULL,
   id TEXT NOT NULL UNIQUE,
   organization TEXT NOT NULL,
   level TEXT NOT NULL,
@@ -46,8 +47,7 @@ CREATE TABLE alerts (
   detected_us INTEGER NOT NULL,
   episode TEXT NOT NULL,
   revision INTEGER NOT NULL,
-  current INTEGER NOT NULL,
-  shown INTEGER NOT NULL
+  current INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX alerts_by_organization ON alerts (organization) WHERE shown = 1;
 CREATE INDEX alerts_by_title ON alerts (organization, title, level) WHERE shown = 1;
@@ -147,7 +147,10 @@ class SqliteAlertStore:
             return {(title, levels[level]): count for title, level, count in rows}
 
     def expire(self, days: float, clock: Clock) -> int:
-        """Delete the alerts detected longer than ``days`` ago and return how many they were."""
+        """Delete the alerts detected longer than ``days`` ago and return how many they were.
+
+        What is not shown because of them, such as earlier revisions, stays so.
+        """
         before_us = microseconds(clock.now() - timedelta(days=days))
         deleted = 0
         while chunk := self._expire_some(before_us):
@@ -182,7 +185,7 @@ class SqliteAlertStore:
         detected_us = microseconds(alert.detected_at)
         row = (alert.id, alert.organization_id, rule.level, rule.id, rule.title, detected_us)
         alone = not alert.episode
-        self._db.execute(_INSERT_ALERT, (spot, *row, alert.episode, alert.revision, alone, alone))
+        self._db.execute(_INSERT_ALERT, (spot, alone, *row, alert.episode, alert.revision, alone))
         document = self._packer.compress(encode_alert(alert))
         self._db.execute(_INSERT_DOCUMENT, (spot, document))
         self._db.executemany(_INSERT_TERM, [(term, spot) for term in terms(alert)])
