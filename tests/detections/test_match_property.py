@@ -12,7 +12,7 @@ from tests.detections.building import NOW
 from tests.detections.grammar import Drawn, drawn, expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(found=drawn(), cut=st.integers(0, 12))
 def test_the_engine_is_the_reference_however_batches_are_cut(found: Drawn, cut: int) -> None:
     plan, _ = build_plan(found.rules, found.filters)
@@ -31,7 +31,7 @@ def test_the_engine_is_the_reference_however_batches_are_cut(found: Drawn, cut: 
         assert {*parts[0], *((row + head.height, name) for row, name in parts[1])} == wanted
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(found=drawn())
 def test_what_is_hidden_and_what_is_not_is_what_matches(found: Drawn) -> None:
     plan, _ = build_plan(found.rules, found.filters)
@@ -44,7 +44,7 @@ def test_what_is_hidden_and_what_is_not_is_what_matches(found: Drawn) -> None:
     assert not hidden.intersection(judged.hits)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(found=drawn())
 def test_an_explanation_says_what_the_engine_does(found: Drawn) -> None:
     plan, _ = build_plan(found.rules)

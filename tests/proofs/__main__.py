@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.archives import unpack
-from tests.proofs import kill, mutate, sigma
+from tests.proofs import grammar, kill, mutate, sigma
 
 ROOT = Path(__file__).parent.parent.parent
 PIECES = ROOT / ".proofs"
 PAGE = ROOT / "docs" / "evidence" / "spine.md"
+GRAMMAR_EXAMPLES = 10_000
 KILL_PIECES, KILLS_EACH = 10, 20
 MUTATE_PIECES, MUTATED_EACH = 20, 50_000
 
@@ -47,12 +48,13 @@ def main() -> int:
         mutations = _mutations(get)
         hits = piece("sigma-compare", lambda: _compare(get))
         regression = piece("sigma-regression", lambda: _regression(get))
+        rules = piece("grammar", lambda: grammar.prove(GRAMMAR_EXAMPLES, seed=0))
         kills = [_kill(folder, n) for n in range(KILL_PIECES)]
     problems = [p for k in kills for p in k["problems"]]
     problems += [*hits["engine_only"], *hits["reference_only"], *regression["unfired"]]
     problems += [m for m in mutations if m["lines"] != m["events"] + m["rejects"]]
     PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(_page(kills, mutations, hits, regression, problems))
+    PAGE.write_text(_page(kills, mutations, hits, {**regression, **rules}, problems))
     sys.stderr.write(PAGE.read_text())
     return 1 if problems else 0
 
@@ -86,7 +88,7 @@ def _page(
     kills: list[dict[str, Any]],
     mutations: list[dict[str, Any]],
     hits: dict[str, Any],
-    regression: dict[str, Any],
+    counts: dict[str, Any],
     problems: list[Any],
 ) -> str:
     def total(rows: list[dict[str, Any]], key: str) -> str:
@@ -105,7 +107,9 @@ while {total(kills, "lines")} lines were written to files that rotated {total(ki
 {total(mutations, "rejects")} rejects, {total(mutations, "alerts")} alerts, no crash |
 | engine = reference (`tests/proofs/sigma.py`) | {hits["events"]:,} events of evtx-attack, evtx-hosts and sigma-regression (EVTX), SigmaHQ's three main folders | \
 {hits["hits"]:,} hits of {hits["rules_hit"]:,} rules on both sides, digest `{hits["digest"][:16]}` |
-| SigmaHQ's regression cases | {regression["cases"]} rule-and-log pairs | {len(regression["unfired"])} did not fire as often as they should |
+| SigmaHQ's regression cases | {counts["cases"]} rule-and-log pairs | {len(counts["unfired"])} did not fire as often as they should |
+| engine = reference, any rule (`tests/proofs/grammar.py`) | {counts["examples"]:,} random sets of rules, filters, and events over Sigma's whole \
+grammar: {counts["rules"]:,} rules, {counts["filters"]:,} filters | {counts["hits"]:,} hits, {counts["hidden"]:,} hidden, the same on both sides |
 
 {chr(10).join(f"- {problem}" for problem in problems)}
 """
