@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from detections.correlate_alerts import Parents
-from detections.correlate_episode import SECOND_US
+from detections.correlate_episode import BEGINNING_US, SECOND_US
 from detections.correlate_group import Group
 from detections.correlate_publish import Found, Publisher
 from detections.correlate_streams import Lateness, Streams
@@ -28,6 +28,7 @@ __all__ = ["CorrelationLimits", "Correlator", "Found", "Lateness"]
 
 NOWHERE = TopicPartition("", 0)
 _EXPIRE_EVERY = 100_000
+_SPARE = 8
 _THRESHOLDS = 4
 """A group keeps room for so many times the count that its rule asks for."""
 
@@ -68,6 +69,7 @@ class _Kept:
     group: Group
     publisher: Publisher
     most: int
+    used: int = 0
 
 
 class Correlator:
@@ -99,7 +101,7 @@ class Correlator:
         self._kept: dict[_Home, _Kept] = {}
         self._dirty: set[_Home] = set()
         self._matches = 0
-        self._taken = 0
+        self._taken = self._turn = 0
         self._heard_us: dict[TopicPartition, int] = {}
         self.counts = Counts()
 
@@ -118,11 +120,12 @@ class Correlator:
         were sent before.
         """
         found = Found([], [])
+        self._turn += 1
         self._hush(place, found, silent=silent)
         self._heard_us[place] = max(heard_us, self._heard_us.get(place, heard_us))
         for home, group in self._admitted(matches, heard_us, place).items():
-            kept = self._kept.pop(home, None) or self._made(home)
-            self._kept[home] = kept  # the last is the one used last
+            kept = self._kept.get(home) or self._made(home)
+            kept.used = self._turn
             before = len(kept.group.entries)
             if sum([kept.group.add(match, offset) for match in group]):
                 kept.group.scan()
@@ -156,7 +159,8 @@ class Correlator:
 
     def _house(self, home: _Home, group: list[Match], homes: dict[_Home, list[Match]]) -> None:
         kept = self._kept.get(home)
-        if kept is None or min(match.time_us for match in group) >= kept.group.base_us:
+        base_us = BEGINNING_US if kept is None else kept.group.base_us
+        if kept is None or all(match.time_us >= base_us for match in group):
             homes[home] = group
             return
         for match in group:
@@ -186,7 +190,8 @@ class Correlator:
         counted = correlation.type in ("event_count", "value_count")
         limits = [int(bound.limit) for bound in correlation.condition.bounds] if counted else []
         most = max(self._limits.matches_of_group_max, _THRESHOLDS * max(limits, default=0))
-        return _Kept(group, publisher, most)
+        kept = self._kept[home] = _Kept(group, publisher, most)
+        return kept
 
     def _publish(self, home: _Home, kept: _Kept, found: Found, *, silent: bool) -> None:
         if kept.publisher.update(kept.group, found, silent=silent):
@@ -260,11 +265,17 @@ class Correlator:
         if self._taken >= _EXPIRE_EVERY:
             self._taken = 0
             found.add(self.expire())
-        while self._kept and (
-            len(self._kept) > self._limits.groups_max or self._matches > self._limits.matches_max
-        ):
-            home = next(iter(self._kept))
-            kept = self._kept[home]
+        limits = self._limits
+        if len(self._kept) > limits.groups_max or self._matches > limits.matches_max:
+            self._shed(found)
+
+    def _shed(self, found: Found) -> None:
+        """Forget the groups that were used longest ago, an eighth more than must be."""
+        groups_max = self._limits.groups_max - self._limits.groups_max // _SPARE
+        matches_max = self._limits.matches_max - self._limits.matches_max // _SPARE
+        for home, kept in sorted(self._kept.items(), key=lambda item: item[1].used):
+            if len(self._kept) <= groups_max and self._matches <= matches_max:
+                return
             self._finish(home, kept, found)
             self._matches -= len(kept.group.entries)
             self._drop(home)

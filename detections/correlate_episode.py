@@ -16,6 +16,7 @@ LISTED_MAX = 100
 """Matches that an episode names; the others are counted."""
 
 BEGINNING_US = -(2**62)
+NEVER_US = 2**62
 
 Entry = tuple[int, str, "Match", int]
 """Time, event id, match, offset in the log: they sort by time, and at one time by event."""

@@ -9,6 +9,7 @@ from detections.correlate_episode import (
     BEGINNING_US,
     EPISODE_US,
     LISTED_MAX,
+    NEVER_US,
     SECOND_US,
     Episode,
     Folded,
@@ -31,14 +32,15 @@ class Group:
     """
 
     __slots__ = (
-        "_again", "_correlation", "_fires", "_ids", "_low", "_moment", "_moment_at", "_reached",
-        "_revised", "_stale", "_undo", "_window", "base_us", "changed", "entries", "folded",
-        "lossy", "prior", "spans", "timespan_us",
+        "_again", "_correlation", "_fires", "_ids", "_longest_us", "_low", "_moment", "_moment_at",
+        "_reached", "_revised", "_stale_us", "_undo", "_window", "base_us", "changed", "entries",
+        "folded", "lossy", "prior", "spans", "timespan_us",
     )  # fmt: skip
 
     def __init__(self, correlation: Correlation) -> None:
         self._correlation = correlation
         self.timespan_us = correlation.timespan_s * SECOND_US
+        self._longest_us = max(EPISODE_US, self.timespan_us)
         self.entries: list[Entry] = []
         self._ids: dict[str, Entry] = {}
         self.base_us = BEGINNING_US
@@ -54,7 +56,8 @@ class Group:
         self._moment = BEGINNING_US
         self._undo: tuple[int, Span | None] = (0, None)
         self._fires: list[tuple[int, Exact]] = []
-        self._again = self._stale = False
+        self._again = False
+        self._stale_us = NEVER_US
         self.spans: list[Span] = [] if self.prior is None else [self.prior]
         self.changed = 0
 
@@ -78,7 +81,7 @@ class Group:
     def _remove(self, entry: Entry) -> None:
         if not entry[2].withdrawn:
             del self.entries[bisect_left(self.entries, entry[:2])]
-            self._stale = True
+            self._stale_us = min(self._stale_us, entry[0])
 
     def _insert(self, entry: Entry) -> None:
         entries = self.entries
@@ -87,16 +90,18 @@ class Group:
         else:
             insort(entries, entry)
         if entry[0] < self._moment:
-            self._stale = True
-        elif entry[0] == self._moment and not self._stale:
+            self._stale_us = min(self._stale_us, entry[0])
+        elif entry[0] == self._moment and self._stale_us == NEVER_US:
             self._window.enter(entry[2])
             self._reached += 1
             self._again = True
 
     def scan(self) -> None:
         """Bring ``spans`` up to date; those before ``changed`` are as they were."""
-        if self._stale:
+        if self._stale_us < self.base_us:
             self._reset()
+        elif self._stale_us != NEVER_US:
+            self._rewind(self._stale_us)
         else:
             self.changed = max(0, len(self.spans) - 1)
         if self._again:
@@ -105,6 +110,30 @@ class Group:
                 self._take_back()
                 self._evaluate(self._moment, self._reached)
         self._advance(len(self.entries))
+
+    def _rewind(self, since_us: int) -> None:
+        """Go back to before the moment ``since_us``: what came before it is as it was."""
+        length, last = self._before(since_us)
+        del self.spans[length:]
+        if last is not None:
+            self.spans[length - 1] = last
+        del self._fires[bisect_left(self._fires, (since_us,)) :]
+        self.changed = max(0, length - 1)
+        self._window = window_of(self._correlation)
+        self._again, self._stale_us = False, NEVER_US
+        entries, reached = self.entries, bisect_left(self.entries, (since_us,))
+        self._moment = entries[reached - 1][0] if reached else BEGINNING_US
+        self._low = bisect_left(entries, (self._moment - self.timespan_us + 1,))
+        for entry in entries[self._low : reached]:
+            self._window.enter(entry[2])
+        self._reached = reached
+        self._moment_at = bisect_left(entries, (self._moment,))
+        self._undo = self._before(self._moment)
+
+    def _before(self, moment: int) -> tuple[int, Span | None]:
+        """Return how many spans there were before a moment, and the last of them as it was."""
+        length = bisect_left(self.spans, (moment,))
+        return length, self._as_of(self.spans[length - 1], moment) if length else None
 
     def _take_back(self) -> None:
         """Forget what the last moment showed."""
@@ -150,9 +179,8 @@ class Group:
             self.spans.append(Span(moment, moment, measured))
 
     def _continues(self, span: Span, moment: int) -> bool:
-        longest_us = max(EPISODE_US, self.timespan_us)
         overlaps = moment - span.last_us < self.timespan_us
-        return overlaps and moment - span.first_us < longest_us
+        return overlaps and moment - span.first_us < self._longest_us
 
     def first(self, span: Span) -> Match:
         """Return the first match of a span: what its identity rests on."""
@@ -227,8 +255,7 @@ class Group:
         return self._cut(self.entries[-1][0] + 1, max(middle - 1, first))
 
     def _cut(self, base_us: int, cut_us: int) -> int:
-        begun = bisect_left(self.spans, (base_us,))
-        last = self._as_of(self.spans[begun - 1], base_us) if begun else None
+        begun, last = self._before(base_us)
         stays = last is not None and self._continues(last, base_us)
         ended = begun - stays
         gone = bisect_left(self.entries, (cut_us + 1,))
@@ -248,8 +275,11 @@ class Group:
         """Return a span as it was before the moment ``base_us``."""
         if span.last_us < base_us:
             return span
-        last_us, measured = self._fires[bisect_left(self._fires, (base_us,)) - 1]
-        return Span(span.first_us, last_us, measured)
+        at = bisect_left(self._fires, (base_us,)) - 1
+        if at < 0 or self._fires[at][0] < span.first_us:
+            assert self.prior is not None  # it fired before the base only
+            return self.prior
+        return Span(span.first_us, *self._fires[at])
 
     def _let_go(self, gone: int, cut_us: int) -> None:
         for entry in self._withdrawn():

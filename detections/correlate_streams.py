@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -51,7 +50,7 @@ class Streams:
 
     def __init__(self, lateness: Lateness) -> None:
         self._lateness = lateness
-        self._sources: dict[Source, dict[str, _Stream]] = defaultdict(dict)
+        self._streams: dict[tuple[str, str], _Stream] = {}
         self._floors: dict[Source, int] = {}
 
     def on_time(self, match: Match, heard_us: int) -> bool:
@@ -59,33 +58,39 @@ class Streams:
 
         One that is later than its stream may be still counts if nothing rests on its absence yet.
         """
-        result = match.stream.startswith(RESULT)
-        source = (match.organization, result)
-        streams = self._sources[source]
         # A clock that is wrong, or an attacker's, must not make all that follows late.
         time_us = min(match.time_us, heard_us)
-        stream = streams.get(match.stream)
+        stream = self._streams.get((match.organization, match.stream))
         if stream is None:
-            late_us = self._lateness.of(match.stream)
-            streams[match.stream] = _Stream(time_us, late_us, heard_us)
+            self._add(match, time_us, heard_us)
             return True
         stream.heard_us = max(stream.heard_us, heard_us)
         if time_us >= stream.newest_us:
             stream.newest_us = time_us
             return True
-        if result or match.time_us >= stream.newest_us - stream.late_us:
+        if match.time_us >= stream.newest_us - stream.late_us:
             return True
-        return match.time_us >= self._floors.get(source, BEGINNING_US)
+        if match.stream.startswith(RESULT):
+            return True
+        return match.time_us >= self._floors.get((match.organization, False), BEGINNING_US)
+
+    def _add(self, match: Match, time_us: int, heard_us: int) -> None:
+        stream = _Stream(time_us, self._lateness.of(match.stream), heard_us)
+        self._streams[match.organization, match.stream] = stream
 
     def advance(self, heard_us: int) -> None:
         """Forget the streams that were silent for too long; ``heard_us`` is the log's clock."""
         silent_us = heard_us - int(self._lateness.silence_s * SECOND_US)
-        for source, streams in self._sources.items():
-            for name in [name for name, stream in streams.items() if stream.heard_us < silent_us]:
-                del streams[name]
-            if streams:
-                reached_us = min(stream.newest_us - stream.late_us for stream in streams.values())
-                self._floors[source] = max(self._floors.get(source, BEGINNING_US), reached_us)
+        reached: dict[Source, int] = {}
+        for (organization, name), stream in list(self._streams.items()):
+            if stream.heard_us < silent_us:
+                del self._streams[organization, name]
+                continue
+            source = (organization, name.startswith(RESULT))
+            here_us = stream.newest_us - stream.late_us
+            reached[source] = min(here_us, reached.get(source, here_us))
+        for source, reached_us in reached.items():
+            self._floors[source] = max(self._floors.get(source, BEGINNING_US), reached_us)
 
     def horizon(self, organization: str, *, results_us: int | None = None) -> int:
         """Return the event time before which nothing on time can come, as of ``advance``.
