@@ -38,11 +38,12 @@ class CorrelationLimits:
     """What memory may hold: groups, matches of all, matches of one group.
 
     Above ``matches_of_group_max`` the older half is folded, and the alerts say so; above the
-    others the groups that were silent for longest are forgotten, after their alerts were sent.
+    others the groups that were quiet for longest are forgotten, after their alerts were sent. A
+    match takes about 900 bytes.
     """
 
     groups_max: int = 200_000
-    matches_max: int = 1_000_000
+    matches_max: int = 500_000
     matches_of_group_max: int = 20_000
 
 
