@@ -263,10 +263,10 @@ class Correlator:
         self._dirty.add(home)
 
     def _bound(self, found: Found) -> None:
-        if self._taken >= _EXPIRE_EVERY:
+        limits = self._limits
+        if self._taken >= _EXPIRE_EVERY and self._matches > limits.matches_max // 2:
             self._taken = 0
             found.add(self.expire())
-        limits = self._limits
         if len(self._kept) > limits.groups_max or self._matches > limits.matches_max:
             self._shed(found)
 
