@@ -35,12 +35,10 @@ def correlate_once(
 
 
 def current(alerts: Iterable[Alert]) -> list[Alert]:
-    """Return the highest revision of each episode that is neither withdrawn nor superseded."""
+    """Return the highest revision of each episode, unless that is withdrawn."""
     latest: dict[str, Alert] = {}
     for alert in alerts:
         known = latest.get(alert.episode)
         if known is None or alert.revision >= known.revision:
             latest[alert.episode] = alert
-    stands = {episode: alert for episode, alert in latest.items() if not alert.withdrawn}
-    gone = {episode for alert in stands.values() for episode in alert.supersedes}
-    return [alert for episode, alert in stands.items() if episode not in gone]
+    return [alert for alert in latest.values() if not alert.withdrawn]

@@ -72,7 +72,6 @@ _INSERT_WORDS = (
 _DELETE = (
     "DELETE FROM alerts_text WHERE rowid = ?",
     "DELETE FROM alert_terms WHERE place = ?",
-    "DELETE FROM alert_supersedes WHERE place = ?",
     "DELETE FROM alert_documents WHERE place = ?",
     "DELETE FROM alerts WHERE place = ?",
 )

@@ -1,7 +1,6 @@
 """The alert store on SQLite: the contract, and what is its own."""
 
 import itertools
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -40,18 +39,6 @@ def test_what_is_old_expires_with_all_that_it_left(tmp_path: Path) -> None:
     db = open_database(tmp_path / "alerts.db", read_only=True)
     assert db.execute("SELECT count(*) FROM alert_documents").get == 1
     assert db.execute("SELECT count(*) FROM alert_terms").get == 0
-
-
-def test_an_expired_document_leaves_nothing_that_hides(tmp_path: Path) -> None:
-    store = SqliteAlertStore(tmp_path / "alerts.db")
-    old = replace(document("B1", "A"), detected_at=NOON - timedelta(days=31))
-    store.add([old])
-
-    assert store.expire(30, ManualClock(NOON)) == 1
-    store.add([document("A1")])
-    assert store.count(AlertQuery(), EVERYTHING) == 1
-    db = open_database(tmp_path / "alerts.db", read_only=True)
-    assert db.execute("SELECT count(*) FROM alert_supersedes").get == 0
 
 
 def test_more_expire_than_one_transaction_takes(tmp_path: Path) -> None:
