@@ -1,10 +1,11 @@
 """What every test may ask for."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.archives import packed, unpack
@@ -32,3 +33,10 @@ def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
         pytest.skip(missing)
 
     return get
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_come() -> Iterator[None]:
+    """Undo what a test that ran a command has set: level and form of our own logs."""
+    yield
+    structlog.reset_defaults()
