@@ -20,7 +20,3 @@ class Scope:
     def only(cls, *organizations: str) -> Scope:
         """Return the scope of these organisations and no others."""
         return cls(frozenset(organizations))
-
-    def allows(self, organization: str) -> bool:
-        """Tell whether this scope holds ``organization``."""
-        return self.organizations is None or organization in self.organizations
