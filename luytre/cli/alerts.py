@@ -168,8 +168,9 @@ def _show_one(alert: Alert) -> None:
     out.print(table("\nWhy it fired", ["selection", "field", "", "pattern", "value"], reasons))
     event: Sequence[tuple[str, str]] = sorted(alert.event.items())
     out.print(table("\nEvent", ["field", "value"], [(text(k), text(v)) for k, v in event]))
-    out.print("\nOriginal")
-    say(alert.original.decode(errors="backslashreplace"))
+    if alert.original:
+        out.print("\nOriginal")
+        say(alert.original.decode(errors="backslashreplace"))
     if alert.rule.false_positives:
         out.print()
         say("Known false positives: " + "; ".join(alert.rule.false_positives))
