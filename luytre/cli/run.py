@@ -31,12 +31,12 @@ def run(
         bool, typer.Option("--check", help="Check the configuration, print the plan, and stop.")
     ] = False,
 ) -> None:
-    """Run everything on this machine: the shipper, detect, index, upkeep."""
+    """Run everything on this machine: the shipper, detect, correlate, index, upkeep."""
     settings = read_config(config)
-    correlations = bool(content(settings).correlations.rules)
+    rules = content(settings)
     number = workers or settings.workers
-    commands = build.commands(config, number, correlations=correlations)
-    for line in build.check(settings):
+    commands = build.commands(config, number, correlations=bool(rules.correlations.rules))
+    for line in build.check(settings, rules):
         say(line)
     if check:
         for name, command in commands.items():

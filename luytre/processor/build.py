@@ -258,9 +258,8 @@ def commands(path: Path | None, workers: int, *, correlations: bool = True) -> d
     }
 
 
-def check(config: Config) -> list[str]:
+def check(config: Config, rules: Content) -> list[str]:
     """Wire everything once, and say in lines what will run. Raises what would stop the start."""
-    rules = content(config)
     clock = SystemClock()
     enrichment = enrich.build(config.enrich, Places(config.data_dir).enrichment / "check", clock)
     listeners = [f"{i.protocol} {i.listen}" for i in config.ship.syslog]

@@ -107,7 +107,7 @@ class CorrelateSink:
             self._sent[place] = self._known.load(place)
         found = self._correlator.take(
             _matches(record),
-            _microseconds(record.appended_at),
+            microseconds(record.appended_at),
             place=place,
             offset=record.offset,
             silent=record.offset < self._sent[place],
@@ -183,5 +183,6 @@ def _matches(record: Record) -> Iterable[Match]:
         return []
 
 
-def _microseconds(time: datetime) -> int:
+def microseconds(time: datetime) -> int:
+    """Return a time as microseconds since 1970, as matches carry it."""
     return round(time.timestamp() * 1_000_000)

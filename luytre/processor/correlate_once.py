@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from detections.correlate import Correlator
+from luytre.processor.correlate import microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,15 +15,13 @@ if TYPE_CHECKING:
     from luytre.core.clock import Clock
     from luytre.core.matches import Match
 
-MICROSECONDS = 1_000_000
-
 
 def correlate_once(
     correlations: Sequence[Correlation], matches: Iterable[Match], clock: Clock
 ) -> list[Alert]:
     """Return the current alert of every episode, as if all events had come in order."""
     correlator = Correlator(correlations, clock)
-    heard_us = int(clock.now().timestamp() * MICROSECONDS)
+    heard_us = microseconds(clock.now())
     alerts: list[Alert] = []
     waiting = sorted(matches, key=lambda match: match.time_us)
     while waiting:

@@ -127,17 +127,19 @@ class DetectSink:
 
     def _count_events(self, part: str, events: pl.DataFrame) -> None:
         EVENTS_READ.labels(part).inc(events.height)
-        newest = events.select((pl.col("event.ingested") - pl.col("@timestamp")).min()).item()
-        if newest is not None:
-            EVENT_AGE_S.labels(part).set(newest.total_seconds())
         streams = events.group_by(*STREAM).agg(
             pl.len(),
             pl.col("organization.id").last(),
             pl.col("@timestamp").min().alias("first"),
             pl.col("@timestamp").max().alias("last"),
             pl.col("event.ingested").max().alias("received"),
+            (pl.col("event.ingested") - pl.col("@timestamp")).min().alias("age"),
         )
-        for topic, partition, stream, count, organization, first, last, received in streams.rows():
+        youngest = min((age for age in streams["age"] if age is not None), default=None)
+        if youngest is not None:
+            EVENT_AGE_S.labels(part).set(youngest.total_seconds())
+        rows = streams.drop("age").rows()
+        for topic, partition, stream, count, organization, first, last, received in rows:
             counts = Counts(
                 organization=organization,
                 parts={part: count},

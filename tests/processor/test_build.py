@@ -10,6 +10,7 @@ from luytre.core.config import Config, MetricsConfig, RulesConfig
 from luytre.core.errors import NeighbourError, Refused
 from luytre.core.message import EVENTS_TOPIC, Message
 from luytre.processor import build
+from luytre.processor.content import content
 from luytre.processor.places import Places
 
 
@@ -61,15 +62,15 @@ def test_another_role_has_its_own_place(config: Config) -> None:
 
 def test_without_a_rule_nothing_starts(config: Config) -> None:
     with pytest.raises(Refused, match="no valid rule is left"):
-        build.check(config.model_copy(update={"rules": RulesConfig(builtin=False)}))
+        content(config.model_copy(update={"rules": RulesConfig(builtin=False)}))
 
 
 def test_the_plan_names_what_is_quarantined(config: Config, tmp_path: Path) -> None:
     (tmp_path / "bad.yml").write_text("title: bad\n")
 
-    lines = build.check(
-        config.model_copy(update={"rules": RulesConfig(paths=(tmp_path / "bad.yml",))})
-    )
+    config = config.model_copy(update={"rules": RulesConfig(paths=(tmp_path / "bad.yml",))})
+
+    lines = build.check(config, content(config))
 
     assert any(line.endswith("1 quarantined") for line in lines)
     assert any(f"quarantined: {tmp_path / 'bad.yml'}:1: " in line for line in lines)
