@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench prove lock docs conformance-sigma clean
+.PHONY: help setup demo test integration check bench prove lock docs conformance-sigma clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 28
@@ -29,6 +29,9 @@ demo: .venv/.run ## Play ten minutes of a province with five attacks, and find t
 
 test: .venv/.dev ## Run the tests
 	@$(BIN)/pytest -n auto --dist loadgroup
+
+integration: .venv/.dev ## Run the tests that need real servers (JDK and Maven)
+	@$(BIN)/pytest -m integration tests
 
 check: .venv/.dev ## Lint, types, import contracts, rules, documentation
 	$(BIN)/ruff check .

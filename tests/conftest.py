@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.archives import packed, unpack
 
+pytest_plugins = ["tests.services.fixtures"]
+
 # In a fresh checkout the first test that draws text builds Hypothesis's tables of Unicode, for
 # seconds. The profile stands on the one Hypothesis chose, which in CI has fixed seeds.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
