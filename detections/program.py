@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from detections.judges import Compiler
+from detections.keywords import KeywordColumn
 from detections.scope import KEYWORDS, ORIGINAL, TIME, TIME_FORMAT, atoms_of
 from detections.triggers import NEVER, Costs, Sample
-from detections.values import Column, pieces_of_cells, pieces_of_originals, reading_of
+from detections.values import Column, reading_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,14 +159,13 @@ class Program:
         for key, of in rules.items():
             # A class shows an atom that a literal decides as that literal.
             shown[exact[key] if isinstance(key, int) and key >= 0 else key] |= of
-        return Column(
+        make = Column if cached else KeywordColumn
+        return make(
             name,
             rules={key: frozenset(of) for key, of in shown.items()},
             exact=exact,
             tests={atom: self._catalog.tests[atom] for atom, key in exact.items() if key == atom},
             necessary=necessary,
-            pieces_of=pieces_of_cells if cached else pieces_of_originals,
-            cached=cached,
             low=costs.low(name),
         )
 

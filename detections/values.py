@@ -3,66 +3,28 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import accumulate, chain
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
-import numpy as np
 from ahocorasick_rs import BytesAhoCorasick
 
 from detections.atoms import Reading, Test
-from detections.literals import END, START, marked
+from detections.literals import marked
 from luytre.core.cells import keyword_texts, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 Cell = str | bytes | None
 Key = bytes | int
 """A literal that is looked for, the number of an atom that holds, or ~number: that does not."""
 
-_NESTING_MAX = 60
-_BACKSLASH = ord("\\")
-_ESCAPED = np.frombuffer(b"u/", np.uint8)
-_GAP = END * 2
 _OVERHEAD_BYTES = 150
 
 
 def pieces_of_cells(cells: Sequence[Cell]) -> list[bytes]:
     """Return each cell's texts as literals are searched in them; empty if it has none."""
     return [b"".join(map(marked, texts(cell))) for cell in cells if not isinstance(cell, bytes)]
-
-
-def pieces_of_originals(cells: Sequence[Cell]) -> list[bytes]:
-    """Return raw events as the literals of keywords are searched in them.
-
-    Undoing JSON costs 20 us an event, so it is left as it is unless it has escapes that literals
-    cannot allow for, or is so deep that ``keyword_texts`` writes its depths in another form.
-    """
-    originals = [cell for cell in cells if isinstance(cell, bytes)]
-    escaped = _escaped(originals)
-    return [_piece(original, row in escaped) for row, original in enumerate(originals)]
-
-
-def _piece(original: bytes, escaped: bool) -> bytes:  # noqa: FBT001 - called for each event
-    if escaped or original.count(b"{") + original.count(b"[") > _NESTING_MAX:
-        return b"".join(map(marked, keyword_texts(original)))
-    if original.isascii():
-        return START + original.lower() + END
-    return marked(original.decode(errors="replace"))
-
-
-def _escaped(originals: list[bytes]) -> set[int]:
-    r"""Return which events may have \uNNNN or \/, which stand for what literals may hold.
-
-    On all events at once: two searches in each would cost 4 us, twice the automaton.
-    """
-    text = np.frombuffer(b"".join(chain((_GAP,), *((o, _GAP) for o in originals))), np.uint8)
-    at = np.flatnonzero(text == _BACKSLASH)
-    at = at[np.isin(text[at + 1], _ESCAPED)]
-    # In "C:\\users" the backslash is itself escaped, if it is the second and not the third.
-    at = at[(text[at - 1] != _BACKSLASH) | (text[at - 2] == _BACKSLASH)]
-    ends = np.cumsum([len(original) + len(_GAP) for original in originals])
-    return set(np.searchsorted(ends, at).tolist())
 
 
 def reading_of(cell: Cell) -> Reading:
@@ -93,6 +55,8 @@ class Column:
     ``tests`` are the atoms decided by running them; ``necessary`` which literals an atom needs.
     """
 
+    cached = True
+
     def __init__(
         self,
         name: str,
@@ -101,15 +65,12 @@ class Column:
         exact: Mapping[int, Key],
         tests: Mapping[int, Test],
         necessary: Mapping[int, Sequence[bytes]],
-        pieces_of: Callable[[Sequence[Cell]], list[bytes]] = pieces_of_cells,
-        cached: bool = True,
         low: bool = False,
     ) -> None:
-        self.name, self.cached, self.low = name, cached, low
+        self.name, self.low = name, low
         self.spent_bytes = 0
         self._rules = rules
         self._exact, self._tests, self._necessary = exact, tests, necessary
-        self._pieces_of = pieces_of
         literals = {key for key in (*rules, *exact.values()) if isinstance(key, bytes)}
         self._literals = sorted(literals)
         self._search = BytesAhoCorasick(self._literals) if literals else None
@@ -162,7 +123,7 @@ class Column:
         return self._exact[atom] in shown
 
     def _learn(self, values: list[Cell]) -> None:
-        pieces = self._pieces_of(values)
+        pieces = pieces_of_cells(values)
         shown = self._found(pieces)
         if self._tests:
             self._run_tests(values, shown)
@@ -170,7 +131,7 @@ class Column:
             self._known[value] = self._class(frozenset(keys), empty=not piece)
             self.spent_bytes += _OVERHEAD_BYTES + (len(value) if value else 0)
 
-    def _run_tests(self, values: list[Cell], shown: list[set[Key]]) -> None:
+    def _run_tests(self, values: Sequence[Cell], shown: list[set[Key]]) -> None:
         # 0.2 us (a text) to 1.5 us (a regex) a test; only for values not known yet.
         for value, keys in zip(values, shown, strict=True):
             reading = reading_of(value)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from luytre.core.cells import MARK, cell, list_cell, scalar
+from luytre.core.cells import MARK, cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ingest.decode.layout import Cells
 
@@ -44,11 +44,7 @@ def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
 
 def value_cell(value: Any) -> str:
     """Return the cell of one value, however deep it is."""
-    if value.__class__ is int:
-        return str(value)
-    if isinstance(value, dict | list):
-        return list_cell(_leaves(value))
-    return cell(value)
+    return str(value) if value.__class__ is int else cell(value)
 
 
 def to_cells(values: Sequence[Any], of: Callable[[Any], str] = value_cell) -> Cells:
@@ -77,22 +73,6 @@ def to_cells(values: Sequence[Any], of: Callable[[Any], str] = value_cell) -> Ce
 _MISSING = {msgspec.UnsetType}
 _TEXTS = {msgspec.UnsetType, str}
 _NUMBERS = {msgspec.UnsetType, int}
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    """Yield the cells of all scalars inside, in document order, without recursion."""
-    stack = [iter((value,))]
-    while stack:
-        for inner in stack[-1]:
-            if isinstance(inner, dict):
-                stack.append(iter(inner.values()))
-                break
-            if isinstance(inner, list):
-                stack.append(iter(inner))
-                break
-            yield scalar(inner)
-        else:
-            stack.pop()
 
 
 def resolve(document: Any, path: str) -> Any:

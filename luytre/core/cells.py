@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 MARK = "\uffff"
 NULL = MARK + "0"
 _LIST = MARK + "["
-_DEPTH_MAX = 64
 
 
 def scalar(value: object) -> str:
@@ -81,18 +80,23 @@ def texts(value: str | None) -> tuple[str, ...]:
     return (value,)
 
 
-def leaves(value: object, depth: int = 0) -> Iterator[str]:
-    """Yield every scalar inside a decoded JSON value as a cell, in document order."""
-    if depth > _DEPTH_MAX:
-        yield scalar(str(value))
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from leaves(inner, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from leaves(inner, depth + 1)
-    else:
-        yield scalar(value)
+def leaves(value: object) -> Iterator[str]:
+    """Yield every scalar inside a decoded JSON value as a cell, in document order.
+
+    However deep it is: there is no recursion.
+    """
+    stack = [iter((value,))]
+    while stack:
+        for inner in stack[-1]:
+            if isinstance(inner, dict):
+                stack.append(iter(inner.values()))
+                break
+            if isinstance(inner, list):
+                stack.append(iter(inner))
+                break
+            yield scalar(inner)
+        else:
+            stack.pop()
 
 
 def keyword_texts(original: bytes) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """A zone is a name that the machine knows, or an offset."""
 
+import sys
 import zoneinfo
 from datetime import UTC, datetime
 
@@ -46,7 +47,12 @@ def test_what_is_no_zone_is_refused_with_a_remedy(text: str, remedy: str) -> Non
     assert len(str(refused.value)) < 200
 
 
-def test_without_a_database_of_zones_an_offset_is_the_remedy() -> None:
+def test_without_a_database_of_zones_an_offset_is_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tzdata"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tzdata", None)  # the package, where something brought it
     places = zoneinfo.TZPATH
     zoneinfo.reset_tzpath([])
     zoneinfo.ZoneInfo.clear_cache()
