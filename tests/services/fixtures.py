@@ -11,12 +11,16 @@ from typing import TypeVar
 
 import pytest
 
-from tests.services import kafka
+from tests.services import elastic, kafka
+from tests.services.elastic import ElasticNode
 from tests.services.java import MissingError
 from tests.services.kafka import KafkaBroker
 from tests.services.process import Server
 
-SERVERS = {"kafka_broker": f"Apache Kafka {kafka.VERSION}"}
+SERVERS = {
+    "elastic_node": f"Elasticsearch {elastic.VERSION}",
+    "kafka_broker": f"Apache Kafka {kafka.VERSION}",
+}
 """Each server's fixture, and what it is called."""
 
 AnyServer = TypeVar("AnyServer", bound=Server)
@@ -41,6 +45,12 @@ def running(make: Callable[[], AnyServer]) -> Iterator[AnyServer]:
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     """One broker for all tests: each takes topics and groups of its own."""
     yield from running(lambda: KafkaBroker(tmp_path_factory.mktemp("kafka")))
+
+
+@pytest.fixture(scope="session")
+def elastic_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElasticNode]:
+    """One node for all tests: each takes an alias of its own."""
+    yield from running(lambda: ElasticNode(tmp_path_factory.mktemp("elasticsearch")))
 
 
 @pytest.hookimpl(tryfirst=True)
