@@ -7,7 +7,18 @@ from importlib.metadata import version
 
 import typer
 
-from luytre.cli import alerts, archive, demo, doctor, ledger, rejects, rules, run, scan
+from luytre.cli import (
+    alerts,
+    archive,
+    demo,
+    doctor,
+    ledger,
+    playbooks,
+    rejects,
+    rules,
+    run,
+    scan,
+)
 from luytre.cli.output import complain
 from luytre.core.database import DatabaseError
 from luytre.core.errors import LuytreError, NeighbourError
@@ -35,6 +46,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(rules.app, name="rules")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(archive.app, name="archive")
+app.add_typer(playbooks.app, name="playbooks")
 
 
 @app.command("version")

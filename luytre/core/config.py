@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
 
+from luytre.core.config_playbooks import PlaybooksConfig
+from luytre.core.config_section import Section as _Section
 from luytre.core.errors import ConfigurationError, Fault
 from luytre.core.yamlfile import Document, Place, read_yaml
 from luytre.core.zone import check_zone
@@ -32,10 +32,6 @@ _TIME_ZONE = (
     "The zone of times that do not say theirs, as syslog's `Nov 23 06:00:00`: a name as"
     " `Asia/Ho_Chi_Minh`, or an offset as `+07:00`; UTC if empty."
 )
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _host_port(value: str) -> str:
@@ -305,6 +301,9 @@ class Config(_Section):
     )
     archive: ArchiveConfig = Field(default_factory=ArchiveConfig, description="The archive.")
     alerts: AlertsConfig = Field(default_factory=AlertsConfig, description="The alert store.")
+    playbooks: PlaybooksConfig = Field(
+        default_factory=PlaybooksConfig, description="Response playbooks."
+    )
     metrics: MetricsConfig = Field(default_factory=MetricsConfig, description="Metrics.")
     logs: LogsConfig = Field(default_factory=LogsConfig, description="Logs of Luytre itself.")
 

@@ -38,6 +38,11 @@ class Places:
         return self.root / "rules"
 
     @property
+    def playbooks(self) -> Path:
+        """Imported playbooks."""
+        return self.root / "playbooks"
+
+    @property
     def plans(self) -> Path:
         """Compiled rules: a cache, safe to delete."""
         return self.root / "cache" / "plans"

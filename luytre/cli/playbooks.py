@@ -1,0 +1,220 @@
+"""`luytre playbooks`: list, check, import, export, show, and rehearse response playbooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from luytre.cli.output import complain, console, counted, print_json, say, table, text
+from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.core.errors import Refused
+from luytre.processor.places import Places
+from playbooks import LIBRARY
+from playbooks.load import load_folder
+from playbooks.rehearse import rehearse
+from playbooks.shelf import Shelf, export
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from luytre.core.errors import Fault
+    from playbooks.load import Loaded
+
+app = typer.Typer(no_args_is_help=True, help="List, check, import, export, and run playbooks.")
+
+NameArgument = Annotated[str, typer.Argument(help="A playbook's id, file, or name, or its start.")]
+LanguageOption = Annotated[str, typer.Option("--language", help="`vi` or `en`.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A value, as `__address__=192.0.2.1`.")
+]
+
+
+def shelf(config: Path | None) -> Shelf:
+    """Return the playbooks that a command may name."""
+    settings = read_config(config)
+    folders = [LIBRARY, *settings.playbooks.paths]
+    return Shelf(folders, Places(settings.data_dir).playbooks)
+
+
+@app.command("list")
+def list_playbooks(
+    config: ConfigOption = None, language: LanguageOption = "en", *, as_json: JsonOption = False
+) -> None:
+    """List the playbooks: those that come with Luytre, configured, and imported ones."""
+    found = shelf(config)
+    _print_faults(found.faults)
+    rows = []
+    for loaded in sorted(found.playbooks.values(), key=lambda p: p.playbook.name):
+        name, _ = loaded.words(_language(language))
+        if as_json:
+            print_json(
+                {
+                    "id": loaded.playbook.id,
+                    "name": name,
+                    "families": loaded.notes.families,
+                    "path": str(loaded.document.path),
+                }
+            )
+        rows.append(
+            (
+                text(name),
+                text(", ".join(loaded.notes.families)),
+                text(len(loaded.playbook.workflow)),
+                text(loaded.document.path.stem),
+            )
+        )
+    if not as_json:
+        console().print(table("", ["name", "for", "steps", "file"], rows))
+        say(counted(len(rows), "playbook"))
+
+
+@app.command()
+def check(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders; all known ones if none.")
+    ] = None,
+    config: ConfigOption = None,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Count remarks as faults.")] = False,
+) -> None:
+    """Check playbooks: every fault at once, each with file:line and remedy. Exit code 1 if any."""
+    found, faults = _load(paths, config)
+    _print_faults(faults)
+    remarks = [remark for loaded in found for remark in loaded.remarks]
+    for remark in remarks:
+        complain(f"{remark} (a remark)")
+    good = counted(len(found), "good playbook")
+    say(f"{good}, {counted(len(faults), 'fault')}, {counted(len(remarks), 'remark')}")
+    if faults or (strict and remarks):
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_playbooks(
+    paths: Annotated[list[Path], typer.Argument(help="CACAO 2.0 files, JSON or YAML.")],
+    config: ConfigOption = None,
+) -> None:
+    """Check playbooks and keep them, as YAML, in the data folder."""
+    known = shelf(config)
+    for path in paths:
+        if not path.exists():
+            raise Refused(f"{path} does not exist")
+        loaded, target = known.take_in(path)
+        for remark in loaded.remarks:
+            complain(f"{remark} (a remark)")
+        say(f"{loaded.playbook.name} imported as {target}")
+
+
+@app.command("export")
+def export_playbook(
+    name: NameArgument,
+    config: ConfigOption = None,
+    target: Annotated[
+        Path | None, typer.Option("--to", help="The file to write; standard output if none.")
+    ] = None,
+    *,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="Write YAML instead of JSON.")] = False,
+) -> None:
+    """Write a playbook as CACAO 2.0 JSON, equal to what was imported."""
+    content = export(shelf(config).get(name), as_yaml=as_yaml)
+    if target is None:
+        typer.echo(content, nl=False)
+        return
+    target.write_text(content)
+    say(f"written to {target}")
+
+
+@app.command()
+def show(name: NameArgument, config: ConfigOption = None, language: LanguageOption = "en") -> None:
+    """Show a playbook: what it is for, and its steps as they follow each other."""
+    loaded = shelf(config).get(name)
+    chosen = _language(language)
+    title, description = loaded.words(chosen)
+    say(title, "bold")
+    say(description)
+    applies = loaded.notes.applies
+    for what, values in (
+        ("for detections", loaded.notes.families),
+        ("for rules", applies.rules),
+        ("for tags", applies.tags),
+        ("for techniques", applies.techniques),
+        ("for organisations", applies.organizations),
+    ):
+        if values:
+            say(f"{what}: {', '.join(values)}")
+    rows = []
+    for step, model in loaded.playbook.workflow.items():
+        words, more = loaded.words(chosen, step)
+        ways = [loaded.words(chosen, way)[0] or way for way in (*model.branches(), *model.onward())]
+        phase = loaded.step_notes[step].phase or ""
+        rows.append((text(phase), text(model.type), text(words or more), text("; ".join(ways))))
+    console().print(table("\nSteps", ["phase", "type", "step", "then"], rows))
+
+
+@app.command("rehearse")
+def rehearse_playbook(
+    name: NameArgument,
+    config: ConfigOption = None,
+    values: SetOption = None,
+    language: LanguageOption = "en",
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Walk a playbook dry: what it would do and ask, in order. Nothing is touched."""
+    known = shelf(config)
+    loaded = known.get(name)
+    try:
+        outcome = rehearse(
+            known.playbooks, loaded.playbook.id, _values(values), _language(language)
+        )
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    if as_json:
+        for line in outcome.lines:
+            print_json(line)
+    else:
+        rows = [
+            (text(n), text(line.phase), text(line.kind), text(line.by), text(line.name),
+             text(line.what), text(", ".join(line.missing)))
+            for n, line in enumerate(outcome.lines, 1)
+        ]  # fmt: skip
+        columns = ["", "phase", "command", "by", "step", "what", "unknown yet"]
+        console().print(table(loaded.words(_language(language))[0], columns, rows))
+        say(counted(len(rows), "command"))
+    if outcome.problem:
+        raise Refused(outcome.problem)
+
+
+def _load(paths: list[Path] | None, config: Path | None) -> tuple[list[Loaded], list[Fault]]:
+    if not paths:
+        known = shelf(config)
+        return list(known.playbooks.values()), known.faults
+    found: list[Loaded] = []
+    faults: list[Fault] = []
+    for path in paths:
+        if not path.exists():
+            raise Refused(f"{path} does not exist")
+        more, wrong = load_folder(path)
+        found += more
+        faults += wrong
+    return found, faults
+
+
+def _values(settings: list[str] | None) -> dict[str, str]:
+    pairs = [setting.partition("=") for setting in settings or []]
+    if any(not sign for _, sign, _ in pairs):
+        raise Refused("--set takes __name__=value")
+    return {name: value for name, _, value in pairs}
+
+
+def _language(name: str) -> str:
+    if name not in {"vi", "en"}:
+        raise Refused(f"{name}: languages are vi and en")
+    return name
+
+
+def _print_faults(faults: Sequence[Fault]) -> None:
+    for fault in faults:
+        complain(fault)
