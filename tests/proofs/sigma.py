@@ -1,23 +1,18 @@
-"""Proof: the engine's hits equal the reference evaluator's, and every regression case fires.
+"""Proof: every regression case of SigmaHQ fires.
 
-Windows event logs go through the very path that `luytre scan` takes: file, message, intake, engine.
-The reference is slow, so files are shared out to processes; its answers are kept as a digest.
+Logs go through the very path that `luytre scan` takes: file, message, intake, engine.
 """
 
 import hashlib
-import random
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import yaml
 
-from detections.load import LoadedRule, load_rules
+from detections.load import load_rules
 from detections.match import Engine
 from detections.plan import build_plan
-from detections.reference import needed_columns, reference_hits
 from ingest.intake import Intake
 from ingest.shippers.files import read_file
 from luytre.core.batch import Batch
@@ -26,7 +21,6 @@ from luytre.core.config import ShipConfig
 from luytre.core.message import Record
 
 MAIN_FOLDERS = ("rules", "rules-emerging-threats", "rules-threat-hunting")
-ARCHIVES = ("evtx-attack", "evtx-hosts", "sigma-regression")
 RECORDS_MAX = 20
 
 UNDERCOUNTED = {
@@ -39,19 +33,6 @@ UNDERCOUNTED = {
 
 Hit = tuple[str, str]
 """A rule's id and an event's id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How many events, the hits of both sides, and what only one side says."""
-
-    events: int
-    rejects: int
-    hits: int
-    rules_hit: int
-    digest: str
-    engine_only: tuple[Hit, ...]
-    reference_only: tuple[Hit, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +51,6 @@ def main_rules(shared_data: Callable[[str], Path]) -> list[Path]:
     return [found[name] for name in MAIN_FOLDERS]
 
 
-def logs(shared_data: Callable[[str], Path], archives: Sequence[str] = ARCHIVES) -> list[Path]:
-    """Return every EVTX file of the archives."""
-    return sorted(path for archive in archives for path in shared_data(archive).rglob("*.evtx"))
-
-
 def batches(
     path: Path, needed: Callable[..., frozenset[str]], hint: str = "auto"
 ) -> Iterator[Batch]:
@@ -90,53 +66,10 @@ def batches(
     yield from intake(records)
 
 
-def compare(paths: Sequence[Path], folders: Sequence[Path], *, processes: int = 2) -> Outcome:
-    """Run both sides over all files and say where they differ."""
-    ordered = sorted(paths, key=lambda path: -path.stat().st_size)
-    shards = [ordered[n::processes] for n in range(processes)]
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        parts = list(pool.map(_shard, shards, [folders] * processes))
-    engine = set().union(*(part[0] for part in parts))
-    reference = set().union(*(part[1] for part in parts))
-    return Outcome(
-        events=sum(part[2] for part in parts),
-        rejects=sum(part[3] for part in parts),
-        hits=len(reference),
-        rules_hit=len({rule for rule, _ in reference}),
-        digest=digest(reference),
-        engine_only=tuple(sorted(engine - reference)[:20]),
-        reference_only=tuple(sorted(reference - engine)[:20]),
-    )
-
-
 def digest(hits: set[Hit]) -> str:
     """Return one digest for a set of hits."""
     lines = "".join(f"{rule} {event}\n" for rule, event in sorted(hits))
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def _shard(paths: Sequence[Path], folders: Sequence[Path]) -> tuple[set[Hit], set[Hit], int, int]:
-    rules = load_rules(folders, builtin=False).rules
-    plan, _ = build_plan(rules)
-    engine = Engine(plan, SystemClock())
-    wanted = _needed(engine, rules)
-    ours: set[Hit] = set()
-    theirs: set[Hit] = set()
-    events = rejects = 0
-    for path in paths:
-        for batch in batches(path, wanted):
-            ids = batch.events["event.id"].to_list()
-            ours |= {(plan.rules[rule].card.id, ids[row]) for row, rule in engine.hits(batch)}
-            theirs |= reference_hits(rules, batch)
-            events += batch.events.height
-            rejects += batch.rejects.height
-    return ours, theirs, events, rejects
-
-
-def _needed(engine: Engine, rules: Sequence[LoadedRule]) -> Callable[..., frozenset[str]]:
-    return lambda part: frozenset(
-        {*engine.needed(part), *needed_columns(rules, part), *part.constants}
-    )
 
 
 def cases(shared_data: Callable[[str], Path]) -> list[Case]:
@@ -182,9 +115,3 @@ def unfired(found: Sequence[Case], folders: Sequence[Path]) -> list[str]:
         ):
             wrong.append(f"{case.rule} on {case.log.name}: {len(hits)} hits, not {case.count}")
     return wrong
-
-
-def sample(paths: Sequence[Path], *, seed: int, count: int) -> list[Path]:
-    """Return a seeded choice of files that are not large."""
-    small = [path for path in paths if path.stat().st_size < 3 * 2**20]
-    return random.Random(seed).sample(small, count)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proofs import grammar, kill, mutate, sigma
+from tests.proofs import corpus, grammar, kill, mutate, sigma
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1500)]
 
@@ -26,13 +26,14 @@ def test_mutated_lines_end_as_events_or_rejects(shared_data: Callable[[str], Pat
 
 
 def test_engine_and_reference_agree_on_real_logs(shared_data: Callable[[str], Path]) -> None:
-    logs = sigma.sample(sigma.logs(shared_data), seed=20261123, count=80)
+    logs = corpus.sample(list(corpus.logs(shared_data)), seed=20261123, count=40)
 
-    outcome = sigma.compare(logs, sigma.main_rules(shared_data))
+    outcome = corpus.compare(logs, sigma.main_rules(shared_data))
 
-    assert not outcome.engine_only
-    assert not outcome.reference_only
-    assert outcome.hits > 50
+    assert not outcome.wrong
+    assert {log.corpus for log in logs} == corpus.CORPORA.keys()
+    assert outcome.events > 10_000
+    assert outcome.hits > 100
 
 
 def test_every_regression_case_fires(shared_data: Callable[[str], Path]) -> None:
