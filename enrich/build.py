@@ -47,7 +47,8 @@ class Enrichment:
         self._first_seen = first_seen
         for source in self._sources:
             source.refresh()
-        self._tables = self._current()
+        self._ready = self._current()
+        self._tables, self._versions = self._ready
 
     def __call__(self, batch: Batch) -> Batch:
         """Add the columns; a column of that name that the log brought along is replaced."""
@@ -70,7 +71,7 @@ class Enrichment:
     @property
     def versions(self) -> Mapping[str, str]:
         """The tables in use: name -> start of the SHA-256 of their files."""
-        return MappingProxyType({s.name: s.version for s in self._sources if s.version})
+        return self._versions
 
     @property
     def notes(self) -> Sequence[str]:
@@ -82,19 +83,26 @@ class Enrichment:
         if self._first_seen:
             self._first_seen.checkpoint()
 
-    def reload(self) -> bool:
-        """Read the files that changed; tell whether a table is another one now.
+    def refresh(self) -> bool:
+        """Read the files that changed; tell whether ``swap`` would bring another table.
 
-        The tables in use change together at the end; of an unusable file the last good stays.
+        May run beside the loop, in one thread; of an unusable file the last good version stays.
         """
         changed = [source.refresh() for source in self._sources]
-        self._tables = self._current()
+        self._ready = self._current()
         return any(changed)
 
-    def _current(self) -> tuple[Table, ...]:
+    def swap(self) -> bool:
+        """Use the tables that were read last, all at once: only between batches."""
+        before = self._versions
+        self._tables, self._versions = self._ready
+        return self._versions != before
+
+    def _current(self) -> tuple[tuple[Table, ...], Mapping[str, str]]:
         tables: list[Table] = [source.table for source in self._sources]
+        versions = MappingProxyType({s.name: s.version for s in self._sources if s.version})
         # Last, because it may watch what the tables add ("source.as.number").
-        return (*tables, self._first_seen) if self._first_seen else tuple(tables)
+        return (*tables, *([self._first_seen] if self._first_seen else [])), versions
 
 
 def build(settings: EnrichConfig, state: Path, clock: Clock) -> Enrichment:

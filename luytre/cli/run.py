@@ -13,6 +13,7 @@ from luytre.processor import build
 from luytre.processor.content import content
 from luytre.processor.places import Places
 from luytre.processor.supervise import Stopped, Supervisor
+from luytre.processor.workers import read_workers
 
 Workers = Annotated[
     int | None,
@@ -45,7 +46,13 @@ def run(
     stopped = Stopped()
     with build.alone(settings, "run", SystemClock()):
         status = Places(settings.data_dir).supervisor
-        Supervisor(commands, SystemClock(), status=status).run(stopped)
+
+        def more() -> dict[str, list[str]]:
+            # Rules that look at many events may come while it runs.
+            wanted = any(w.correlations for w in read_workers(settings, build.is_taken))
+            return build.commands(config, number, correlations=wanted)
+
+        Supervisor(commands, SystemClock(), status=status, more=more).run(stopped)
 
 
 def ship(

@@ -185,6 +185,12 @@ class RulesConfig(_Section):
         description="Processing pipelines of pySigma that rules go through: YAML files (`*.yml`), or names of installed ones (`sigma list pipelines`).",
     )
 
+    reload_s: float = Field(
+        10,
+        ge=0,
+        description="How often changed rules, filters, placeholders, mappings, and enrichment tables are looked for while it runs; 0 for never.",
+    )
+
     @field_validator("mappings", mode="before")
     @classmethod
     def _mappings(cls, value: Any) -> Any:

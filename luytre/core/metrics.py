@@ -31,12 +31,22 @@ EVENT_AGE_S = Gauge(
     "luytre_event_age_seconds", "Receipt minus event time of the newest event", ["part"]
 )
 RULES = Gauge("luytre_rules", "Rules by state", ["state"])
+RULES_VERSION = Gauge(
+    "luytre_rules_version_info", "1 for the version of the rules that runs", ["version"]
+)
+RULES_SINCE_S = Gauge(
+    "luytre_rules_since_seconds", "When the rules that run were taken over, in Unix time"
+)
+RULES_REFUSED = Gauge(
+    "luytre_rules_refused", "1 while changed rules cannot run and the last good ones go on"
+)
+RELOADS = Counter("luytre_rules_reloads_total", "Changes of the rules, by outcome", ["outcome"])
 POLL_S = Histogram("luytre_poll_seconds", "Time that one poll's events took in a loop", ["loop"])
 
 ALL = (
     EVENTS_SHIPPED, BYTES_SHIPPED, EVENTS_READ, REJECTS, RESENT, ALERTS, HIDDEN,
     ALERTS_STORED, ALERTS_UNREADABLE, BLOCKED, ARCHIVED,
-    LAG, EVENT_AGE_S, RULES, POLL_S,
+    LAG, EVENT_AGE_S, RULES, RULES_VERSION, RULES_SINCE_S, RULES_REFUSED, RELOADS, POLL_S,
 )  # fmt: skip
 """What the documentation lists and tests enumerate."""
 

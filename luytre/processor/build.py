@@ -6,7 +6,7 @@ import fcntl
 import os
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import enrich
 from detections.correlate import Correlator
@@ -21,31 +21,39 @@ from luytre.core.clock import SystemClock
 from luytre.core.errors import NeighbourError
 from luytre.core.log import get_logger
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, MATCHES_TOPIC, REJECTS_TOPIC
-from luytre.core.metrics import LAG, RULES, serve_metrics
+from luytre.core.metrics import LAG, serve_metrics
 from luytre.processor.account import Account, accounts_of
-from luytre.processor.content import Content, content
+from luytre.processor.compile import compile_beside
+from luytre.processor.content import Content, plan_rules, wired
 from luytre.processor.correlate import CorrelateSink, ReachedFile
 from luytre.processor.correlate_once import correlate_once
 from luytre.processor.detect import DetectRooms, DetectSink
 from luytre.processor.index import IndexSink
 from luytre.processor.judge import Judge
+from luytre.processor.live import Live, watching
 from luytre.processor.places import Places
 from luytre.processor.run import Loop
 from luytre.processor.scan import Scanner
+from luytre.processor.source import FolderSource
 from luytre.processor.upkeep import Task, Upkeep
+from luytre.processor.workers import Announcer
 from luytre.store.alerts import SqliteAlertStore
 from luytre.store.archive import Archive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from detections.plan_cache import Loaded
     from enrich import Enrichment
-    from luytre.core.batch import Part
+    from luytre.core.batch import Batch, Part
     from luytre.core.clock import Clock
     from luytre.core.config import Config
+    from luytre.core.message import Record
+    from luytre.processor.judge import Judged
 
 DETECT_GROUP, CORRELATE_GROUP, INDEX_GROUP = "detect", "correlate", "index"
+CORRELATOR = "correlate"
 METRICS_CORRELATE = 300
 """The offset of its metrics port: behind those of all detect workers."""
 MIB = 2**20
@@ -54,6 +62,8 @@ SHOWN = frozenset({"host.name", "user.name", "source.ip"})
 
 
 log = get_logger("build")
+
+Made = TypeVar("Made")
 
 
 def open_log(config: Config) -> EmbeddedLog:
@@ -169,32 +179,56 @@ def _detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
     places = Places(config.data_dir)
     opened = open_log(config)
     enrichment = enrich.build(config.enrich, places.enrichment / f"worker-{worker}", clock)
-    rules = content(config, versions=lambda: enrichment.versions)
     table = archive(config) if config.archive.enabled else None
     seen = SeenSequences(ledger(config), opened.topic_id)
     archived = table.archive_columns if table else frozenset()
     select = table.select if table else None
+
+    def wire(loaded: Loaded) -> tuple[Intake, Judge]:
+        rules = wired(loaded, lambda: enrichment.versions)
+        intake = Intake(_needed(rules, enrichment, archived), seen.admit)
+        return intake, Judge([enrichment], rules.engine, rules.correlations, select)
+
+    live = _live(config, f"detect-{worker}", wire)
+
+    def intake(records: Sequence[Record]) -> list[Batch]:
+        return live.value[0](records)
+
+    def judge(batch: Batch) -> Iterator[Judged]:
+        return live.value[1](batch)
+
     rooms = DetectRooms(
-        intake=Intake(_needed(rules, enrichment, archived), seen.admit),
-        judge=Judge([enrichment], rules.engine, rules.correlations, select),
+        intake=intake,
+        judge=judge,
         producer=opened.producer(),
         reject_messages=reject_messages,
         progress=seen,
         archive=table,
         tables=enrichment,
+        swap=partial(_swap, live, enrichment),
     )
     flush = config.archive
     sink = DetectSink(rooms, clock, flush_bytes=flush.flush_mib * MIB, flush_s=flush.flush_s)
-    _report(rules)
     loop = Loop("detect", sink, clock, _observed(opened, DETECT_GROUP, EVENTS_TOPIC))
-    loop.run(opened.consumer(DETECT_GROUP, EVENTS_TOPIC, on_revoke=loop.on_revoke), stopped)
+    with watching([enrichment.refresh, live.look], config.rules.reload_s):
+        loop.run(opened.consumer(DETECT_GROUP, EVENTS_TOPIC, on_revoke=loop.on_revoke), stopped)
 
 
-def _report(rules: Content) -> None:
-    RULES.labels("active").set(rules.rules)
-    RULES.labels("quarantined").set(rules.quarantined)
-    for fault in rules.faults:
-        log.error("rule quarantined", fault=str(fault))
+def _live(config: Config, name: str, wire: Callable[[Loaded], Made]) -> Live[Made]:
+    """Return the content of the configured folders, wired, and renewed whenever they change."""
+    return Live(
+        FolderSource(config),
+        partial(plan_rules, config),
+        wire,
+        Announcer(config, name, SystemClock()),
+        prepare=lambda rules: compile_beside(config.model_copy(update={"rules": rules})),
+    )
+
+
+def _swap(live: Live[Made], enrichment: Enrichment) -> None:
+    live.swap()
+    if enrichment.swap():
+        log.info("enrichment tables changed", versions=dict(enrichment.versions))
 
 
 def index(config: Config, stopped: Callable[[], bool]) -> None:
@@ -209,14 +243,28 @@ def index(config: Config, stopped: Callable[[], bool]) -> None:
 def correlate(config: Config, stopped: Callable[[], bool]) -> None:
     """Run the correlate loop until stopped."""
     opened, clock = open_log(config), SystemClock()
-    rules = content(config).correlations.rules
     known = ReachedFile(Places(config.data_dir).correlated)
-    correlator = Correlator(rules, clock, Lateness(config.correlate.lateness_s))
-    sink = CorrelateSink(correlator, opened.producer(), known, clock)
-    loop = Loop("correlate", sink, clock, _observed(opened, CORRELATE_GROUP, MATCHES_TOPIC))
-    with metrics(config, METRICS_CORRELATE):
-        consumer = opened.consumer(CORRELATE_GROUP, MATCHES_TOPIC, on_revoke=loop.on_revoke)
-        loop.run(consumer, stopped)
+    live = _live(config, CORRELATOR, lambda loaded: loaded.plan.correlations)
+    observed = _observed(opened, CORRELATE_GROUP, MATCHES_TOPIC)
+    with (
+        alone(config, CORRELATOR, clock),
+        metrics(config, METRICS_CORRELATE),
+        watching([live.look], config.rules.reload_s),
+    ):
+        while not stopped():
+            rules = live.value
+            correlator = Correlator(rules, clock, Lateness(config.correlate.lateness_s))
+            sink = CorrelateSink(correlator, opened.producer(), known, clock)
+            loop = Loop("correlate", sink, clock, observed)
+            consumer = opened.consumer(CORRELATE_GROUP, MATCHES_TOPIC, on_revoke=loop.on_revoke)
+            # Other rules build their state anew, from the lowest offset that the old ones needed.
+            loop.run(consumer, partial(_ended, stopped, live, rules))
+
+
+def _ended(stopped: Callable[[], bool], live: Live[Made], made: Made) -> bool:
+    """Tell whether a loop must end: it is stopped, or what it is made of is another one now."""
+    live.swap()
+    return stopped() or live.value != made
 
 
 def _observed(opened: EmbeddedLog, group: str, topic: str) -> Callable[[], None]:

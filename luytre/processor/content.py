@@ -12,7 +12,7 @@ from detections.correlation_matches import matches_of, needed_columns
 from detections.correlation_resolve import muted
 from detections.evidence import Finding, check_evidence, load_examples
 from detections.explain import Explanation, explain
-from detections.install import Installed, install, installed_paths
+from detections.install import Installed, install
 from detections.load import LoadedRule, RuleSet, load_rules
 from detections.mappings import read_adaptation
 from detections.match import Engine
@@ -25,27 +25,30 @@ from luytre.core.clock import SystemClock
 from luytre.core.errors import Fault, Refused
 from luytre.core.message import Record
 from luytre.processor.places import Places
+from luytre.processor.source import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from detections.evidence import Example
     from detections.mappings import Adaptation
+    from detections.plan_cache import Loaded
     from detections.program import Hit
     from luytre.core.batch import Batch, Needed, Part, Stage
-    from luytre.core.config import Config
+    from luytre.core.config import Config, RulesConfig
     from luytre.core.matches import Match
     from luytre.core.message import Message
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The rules that run, and what was refused with its reason."""
+    """The rules that run, what was refused with its reason, and the digest of what runs."""
 
     engine: Engine
     correlations: PlannedCorrelations
     faults: tuple[Fault, ...]
     rules: int
+    version: str
 
     @property
     def quarantined(self) -> int:
@@ -96,43 +99,60 @@ def content(
         Refused: a path of ``extra`` does not exist, or no valid rule is left.
     """
     _exist(extra)
+    rules = settings(config)
+    added = {"paths": (*rules.paths, *extra), "builtin": builtin and rules.builtin}
+    return wired(plan_rules(config, rules.model_copy(update=added)), versions)
+
+
+def plan_rules(config: Config, rules: RulesConfig) -> Loaded:
+    """Return the plan of all rules that ``rules`` names, from the cache if it is there.
+
+    Raises:
+        Refused: no valid rule is left.
+        ConfigurationError: placeholders or mappings cannot be read.
+    """
     loaded = load_or_build(
-        [*_paths(config), *extra],
-        folder=_plans(config),
-        builtin=builtin and config.rules.builtin,
-        disabled=config.rules.disabled,
-        levels=config.rules.levels,
-        adaptation=_adaptation(config),
+        rules.paths,
+        folder=plans_folder(config),
+        builtin=rules.builtin,
+        disabled=rules.disabled,
+        levels=rules.levels,
+        adaptation=_adaptation(rules),
     )
     if not loaded.plan.rules:
         reasons = "\n".join(str(fault) for fault in loaded.faults[:20])
         raise Refused(f"no valid rule is left: see `luytre rules check`\n{reasons}")
+    return loaded
+
+
+def wired(loaded: Loaded, versions: Callable[[], Mapping[str, str]] = dict) -> Content:
+    """Return a plan as what runs."""
     engine = Engine(loaded.plan, SystemClock(), versions)
     correlations = PlannedCorrelations(loaded.plan)
     count = len(loaded.plan.rules) + len(loaded.plan.correlations)
-    return Content(engine, correlations, loaded.faults, count)
+    return Content(engine, correlations, loaded.faults, count, loaded.plan.digest)
 
 
 def check(config: Config, given: Sequence[Path]) -> RuleSet:
     """Return the rules and every fault of the given paths, or of all that is configured."""
     _exist(given)
-    if given:
-        loaded = load_rules(given, builtin=False, adaptation=_adaptation(config))
-    else:
-        builtin = config.rules.builtin
-        loaded = load_rules(_paths(config), builtin=builtin, adaptation=_adaptation(config))
+    rules = settings(config)
+    loaded = load_rules(
+        given or rules.paths,
+        builtin=rules.builtin and not given,
+        adaptation=_adaptation(rules),
+    )
     _, faults = build_plan(loaded.rules, loaded.filters)
     return replace(loaded, faults=(*loaded.faults, *faults))
 
 
 def running(config: Config, given: Sequence[Path]) -> tuple[LoadedRule, ...]:
     """Return the good rules that the configuration does not switch off."""
-    settings = config.rules
+    disabled, levels = config.rules.disabled, config.rules.levels
     return tuple(
         rule
         for rule in check(config, given).rules
-        if rule.card.id not in settings.disabled
-        and (not settings.levels or rule.card.level in settings.levels)
+        if rule.card.id not in disabled and (not levels or rule.card.level in levels)
     )
 
 
@@ -223,7 +243,8 @@ def _exist(paths: Sequence[Path]) -> None:
         raise Refused("\n".join(f"{path} does not exist" for path in missing))
 
 
-def _plans(config: Config) -> Path:
+def plans_folder(config: Config) -> Path:
+    """Return where compiled plans are kept."""
     # Whoever scans logs where nothing runs finds no new folder beside them.
     if config.data_dir.exists():
         return Places(config.data_dir).plans
@@ -231,11 +252,5 @@ def _plans(config: Config) -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "luytre" / "plans"
 
 
-def _adaptation(config: Config) -> Adaptation:
-    rules = config.rules
+def _adaptation(rules: RulesConfig) -> Adaptation:
     return read_adaptation(rules.placeholders, rules.mappings, file=rules.placeholders_file)
-
-
-def _paths(config: Config) -> list[Path]:
-    """Return where rules lie besides our own: configured and installed."""
-    return [*config.rules.paths, *installed_paths(Places(config.data_dir).rules)]

@@ -10,7 +10,6 @@ import polars as pl
 
 from ingest.ledger import Counts
 from luytre.core.batch import Batch, TopicPartition
-from luytre.core.log import get_logger
 from luytre.core.matches import messages_of
 from luytre.core.message import (
     ALERTS_TOPIC,
@@ -29,13 +28,10 @@ if TYPE_CHECKING:
 
     from luytre.core.clock import Clock
 
-RELOAD_S = 60.0
 STREAM = ("log.topic", "log.partition", "luytre.stream")
 REJECTED = (
     *STREAM, "luytre.sequence", "luytre.count", "luytre.hint", "organization.id", "event.ingested",
 )  # fmt: skip
-
-log = get_logger("detect")
 
 
 class ArchiveTable(Protocol):
@@ -59,16 +55,22 @@ class Progress(Protocol):
 
 
 class Tables(Protocol):
-    """What enrichment remembers and reads: ``enrich.Enrichment``."""
+    """What enrichment remembers: ``enrich.Enrichment``."""
 
     def checkpoint(self) -> None: ...
 
-    def reload(self) -> bool: ...
+
+def _nothing() -> None:
+    """Take over nothing: the content stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectRooms:
-    """What the rooms give the loop."""
+    """What the rooms give the loop.
+
+    ``swap`` takes over changed rules and tables. It is called between batches only, so that intake
+    and judge are always of one version.
+    """
 
     intake: Callable[[Sequence[Record]], list[Batch]]
     judge: Callable[[Batch], Iterator[Judged]]
@@ -77,6 +79,7 @@ class DetectRooms:
     progress: Progress
     archive: ArchiveTable | None
     tables: Tables
+    swap: Callable[[], None] = _nothing
 
 
 class DetectSink:
@@ -96,7 +99,7 @@ class DetectSink:
         self._gathered: list[pl.DataFrame] = []
         self._gathered_bytes = 0
         self._reached: dict[TopicPartition, int] = {}
-        self._settled_s = self._reloaded_s = clock.monotonic_s()
+        self._settled_s = clock.monotonic_s()
 
     def write(self, records: Sequence[Record]) -> None:
         """Detect on some records; their alerts and rejects are durable on return."""
@@ -169,6 +172,7 @@ class DetectSink:
 
         Nothing is dropped before all of it is durable: after an error it may be called again.
         """
+        self._rooms.swap()
         waited_s = self._clock.monotonic_s() - self._settled_s
         due = drain or self._gathered_bytes >= self._flush_bytes or waited_s >= self._flush_s
         if not due or not self._reached:
@@ -183,14 +187,7 @@ class DetectSink:
         self._rooms.progress.flush(reached)
         self._reached = {}
         self._settled_s = self._clock.monotonic_s()
-        self._reload()
         return reached
-
-    def _reload(self) -> None:
-        if self._settled_s - self._reloaded_s >= RELOAD_S:
-            self._reloaded_s = self._settled_s
-            if self._rooms.tables.reload():
-                log.info("enrichment tables changed")
 
     def forget(self, places: frozenset[TopicPartition]) -> None:
         """Drop the state of partitions that are read elsewhere now."""

@@ -17,6 +17,7 @@ from luytre.processor import build
 from luytre.processor.content import content
 from luytre.processor.places import Places
 from luytre.processor.supervise import read_status
+from luytre.processor.workers import VERSION_SHOWN, WorkerStatus, read_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,7 +130,23 @@ def _rules(config: Config) -> Iterator[Finding]:
     loaded = content(config)
     state: State = "warning" if loaded.faults else "good"
     remedy = "`luytre rules check` says where" if loaded.faults else ""
-    yield Finding("rules", state, f"{loaded.rules} run, {loaded.quarantined} quarantined", remedy)
+    detail = f"{loaded.rules} run, {loaded.quarantined} quarantined"
+    yield Finding("rules", state, f"{detail}, version {loaded.version[:VERSION_SHOWN]}", remedy)
+    for worker in read_workers(config, build.is_taken):
+        yield _worker(worker, loaded.version)
+
+
+def _worker(worker: WorkerStatus, wanted: str) -> Finding:
+    """Say which version a process runs, beside the one that the folders hold now."""
+    version = worker.version[:VERSION_SHOWN]
+    detail = f"{worker.name} runs version {version} since {worker.since:%Y-%m-%d %H:%M:%SZ}"
+    if worker.refused:
+        reason = f"{detail}; changed rules were refused: {worker.refused}"
+        return Finding("rules", "bad", reason, "mend them: the last good ones go on until then")
+    if worker.version != wanted:
+        remedy = "it takes over in twice rules.reload_s; if that is 0, start it again"
+        return Finding("rules", "warning", detail, remedy)
+    return Finding("rules", "good", detail)
 
 
 def _tables(config: Config) -> Iterator[Finding]:

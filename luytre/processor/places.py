@@ -58,6 +58,11 @@ class Places:
         return self.root / "supervisor.json"
 
     @property
+    def workers(self) -> Path:
+        """What each process says of the rules that it runs."""
+        return self.root / "workers"
+
+    @property
     def enrichment(self) -> Path:
         """What enrichment remembers, per worker: two workers must not share first-seen state."""
         return self.root / "enrichment"

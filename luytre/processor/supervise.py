@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DRAIN_S = 30.0
 RESTART_FIRST_S, RESTART_MAX_S = 0.5, 30.0
 STEADY_S = 60.0
+MORE_S = 2.0
 
 log = get_logger("supervisor")
 
@@ -64,8 +65,9 @@ def read_status(path: Path) -> dict[str, ChildStatus]:
 class Supervisor:
     """Keeps children running until it is stopped, then lets them drain for ``drain_s``.
 
-    A child is ``program`` with the arguments of one of ``commands``. ``status`` is a file that
-    says, for `luytre doctor`, how often each child died and when it did so last.
+    A child is ``program`` with the arguments of one of ``commands``, or of what ``more`` names
+    while it runs: it is asked every two seconds. ``status`` is a file that says, for `luytre
+    doctor`, how often each child died and when it did so last.
     """
 
     def __init__(
@@ -76,21 +78,33 @@ class Supervisor:
         program: Sequence[str] = (sys.executable, "-m", "luytre"),
         drain_s: float = DRAIN_S,
         status: Path | None = None,
+        more: Callable[[], Mapping[str, Sequence[str]]] = dict,
     ) -> None:
         self.children = [Child(name, command) for name, command in commands.items()]
         self._clock, self._program, self._drain_s = clock, program, drain_s
-        self._status = status
+        self._status, self._more, self._asked_s = status, more, clock.monotonic_s()
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Start everything, restart what dies, and in the end stop everything."""
         self._report()
         try:
             while not stopped():
+                self._ask()
                 for child in self.children:
                     self._tend(child)
                 self._clock.sleep(0.1)
         finally:
             self._stop()
+
+    def _ask(self) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s - self._asked_s >= MORE_S:
+            self._asked_s = now_s
+            known = {child.name for child in self.children}
+            new = [Child(n, command) for n, command in self._more().items() if n not in known]
+            self.children += new
+            if new:
+                self._report()
 
     def _tend(self, child: Child) -> None:
         now_s = self._clock.monotonic_s()

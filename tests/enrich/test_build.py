@@ -192,14 +192,32 @@ def level(stage: Enrichment) -> str | None:
     return None if cell is None else str(cell)
 
 
+def reload(stage: Enrichment) -> bool:
+    changed = stage.refresh()
+    assert stage.swap() == changed
+    return changed
+
+
+def test_what_was_read_anew_is_used_only_when_it_is_swapped_in(tmp_path: Path) -> None:
+    stage = enrichment(tmp_path)
+    version = stage.versions["assets"]
+    change(tmp_path / "assets.csv", "host,level\npc,5\n")
+
+    assert stage.refresh()
+    assert (level(stage), stage.versions["assets"]) == ("2", version)
+    assert stage.swap()
+    assert level(stage) == "5"
+    assert stage.versions["assets"] != version
+
+
 def test_a_changed_table_is_read_anew(tmp_path: Path) -> None:
     stage = enrichment(tmp_path)
     version = stage.versions["assets"]
 
-    assert not stage.reload()
+    assert not reload(stage)
     change(tmp_path / "assets.csv", "host,level\npc,5\n")
-    assert stage.reload()
-    assert not stage.reload()
+    assert reload(stage)
+    assert not reload(stage)
     assert level(stage) == "5"
     assert stage.versions["assets"] != version
 
@@ -219,11 +237,11 @@ def test_the_last_good_version_stays_until_a_good_one_comes(
     path = tmp_path / "assets.csv"
     spoil(path)
 
-    assert not stage.reload()
+    assert not reload(stage)
     assert level(stage) == "2"
     assert any(str(path) in n and "the last good version stays" in n for n in stage.notes)
     change(path, "host,level\npc,4\n")
-    assert stage.reload()
+    assert reload(stage)
     assert level(stage) == "4"
     assert list(stage.notes) == []
 
@@ -232,10 +250,10 @@ def test_the_same_content_again_clears_the_note(tmp_path: Path) -> None:
     stage = enrichment(tmp_path)
     path = tmp_path / "assets.csv"
     path.rename(tmp_path / "away")
-    stage.reload()
+    reload(stage)
     (tmp_path / "away").rename(path)
 
-    assert not stage.reload()
+    assert not reload(stage)
     assert list(stage.notes) == []
 
 
@@ -245,7 +263,7 @@ def test_one_bad_feed_does_not_hold_up_the_others(tmp_path: Path) -> None:
     change(feeds[1], "9.9.9.9\n")
     change(feeds[0], "junk here\n")
 
-    assert stage.reload()
+    assert reload(stage)
     events = stage(make_batch({"source.ip": ["9.9.9.9", "1.2.3.4"]})).events
     assert events["threat.indicator.provider"].to_list() == ["more", "feed"]
 

@@ -68,9 +68,6 @@ class Tables:
     def checkpoint(self) -> None:
         self.fuse("checkpoint")
 
-    def reload(self) -> bool:
-        return False
-
 
 class Archived:
     """Keeps what is archived once: a batch at or below what was reached is not appended again."""

@@ -84,9 +84,6 @@ class FusedTables:
     def checkpoint(self) -> None:
         self._fuse("checkpoint")
 
-    def reload(self) -> bool:
-        return False
-
 
 class House:
     """Everything durable in one folder; each ``run`` is a process of its own."""
