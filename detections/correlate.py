@@ -5,19 +5,18 @@ What is meant exactly is in ``docs/reference/correlation.md``.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from detections.correlate_alerts import Parents
-from detections.correlate_episode import BEGINNING_US, SECOND_US
-from detections.correlate_group import Group
-from detections.correlate_publish import Found, Publisher
+from detections.correlate_episode import SECOND_US
+from detections.correlate_limits import CorrelationLimits, Counts
+from detections.correlate_place import Kept, Kind, Place
+from detections.correlate_publish import Found
 from detections.correlate_streams import Lateness, Streams
 from luytre.core.batch import TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from detections.correlate_alerts import Key
     from detections.correlation import Correlation
@@ -29,48 +28,6 @@ __all__ = ["CorrelationLimits", "Correlator", "Found", "Lateness"]
 NOWHERE = TopicPartition("", 0)
 _EXPIRE_EVERY = 100_000
 _SPARE = 8
-_THRESHOLDS = 4
-"""A group keeps room for so many times the count that its rule asks for."""
-
-
-@dataclass(frozen=True, slots=True)
-class CorrelationLimits:
-    """What memory may hold: groups, matches of all, matches of one group.
-
-    Above ``matches_of_group_max`` the older half is folded, and the alerts say so; above the
-    others the groups that were quiet for longest are forgotten, after their alerts were sent. A
-    match takes about 900 bytes.
-    """
-
-    groups_max: int = 200_000
-    matches_max: int = 500_000
-    matches_of_group_max: int = 20_000
-
-
-@dataclass(slots=True)
-class Counts:
-    """What was refused or forgotten since the start: late matches, unknown rules, groups."""
-
-    late: int = 0
-    unknown: int = 0
-    forgotten: int = 0
-    folded: int = 0
-
-
-class _Home(NamedTuple):
-    """Which group of which partition: ``lane`` is a stream that came back after what ended."""
-
-    place: TopicPartition
-    key: Key
-    lane: str
-
-
-@dataclass(slots=True)
-class _Kept:
-    group: Group
-    publisher: Publisher
-    most: int
-    used: int = 0
 
 
 class Correlator:
@@ -89,21 +46,22 @@ class Correlator:
         limits: CorrelationLimits | None = None,
     ) -> None:
         self._limits = limits or CorrelationLimits()
-        self._clock = clock
-        self._correlations = {c.card.id: c for c in correlations}
-        self._parents = {
-            c.card.id: Parents(c, [above for above in correlations if c.card.id in above.rules])
+        self._lateness = lateness or Lateness()
+        trailing_us = _trailing(correlations, self._lateness)
+        self._kinds = {
+            c.card.id: Kind(
+                c,
+                Parents(c, [above for above in correlations if c.card.id in above.rules]),
+                clock,
+                most=self._limits.matches_of_group_max,
+                trailing_us=trailing_us.get(c.card.id),
+            )
             for c in correlations
         }
-        self._trailing_us = _trailing(correlations, lateness or Lateness())
-        self._silent: set[TopicPartition] = set()
-        self._lateness = lateness or Lateness()
-        self._streams: dict[TopicPartition, Streams] = {}
-        self._kept: dict[_Home, _Kept] = {}
-        self._dirty: set[_Home] = set()
-        self._matches = 0
+        self._places: dict[TopicPartition, Place] = {}
+        self._dirty: set[Kept] = set()
+        self._matches = self._groups = 0
         self._taken = self._turn = 0
-        self._heard_us: dict[TopicPartition, int] = {}
         self.counts = Counts()
 
     def take(
@@ -122,165 +80,159 @@ class Correlator:
         """
         found = Found([], [])
         self._turn += 1
-        self._hush(place, found, silent=silent)
-        self._heard_us[place] = max(heard_us, self._heard_us.get(place, heard_us))
-        for home, group in self._admitted(matches, heard_us, place).items():
-            kept = self._kept.get(home) or self._made(home)
-            kept.used = self._turn
-            before = len(kept.group.entries)
-            if sum([kept.group.add(match, offset) for match in group]):
+        here = self._places.get(place)
+        if here is None:
+            here = self._places[place] = Place(Streams(self._lateness), heard_us)
+        self._hush(here, found, silent=silent)
+        here.heard_us = max(heard_us, here.heard_us)
+        for kept in self._admit(here, matches, heard_us, offset):
+            if kept.news:
+                kept.news = False
                 kept.group.scan()
-                self._publish(home, kept, found, silent=silent)
-            self._matches += len(kept.group.entries) - before
-            if len(kept.group.entries) > kept.most:
-                self._fold(home, kept, found)
+                if kept.update(found, silent=silent):
+                    self._dirty.add(kept)
+            self._matches += kept.recount()
+            if kept.counted > kept.kind.most:
+                self._fold(kept, found)
         self._bound(found)
         return found
 
-    def _admitted(
-        self, matches: Iterable[Match], heard_us: int, place: TopicPartition
-    ) -> dict[_Home, list[Match]]:
-        """Return the matches that count, by where they belong."""
-        streams = self._streams.get(place)
-        if streams is None:
-            streams = self._streams[place] = Streams(self._lateness)
-        by_key: dict[Key, list[Match]] = defaultdict(list)
+    def _admit(
+        self, here: Place, matches: Iterable[Match], heard_us: int, offset: int
+    ) -> list[Kept]:
+        """Put the matches that count where they belong; return the groups they went to."""
+        kinds, groups, on_time, turn = self._kinds, here.groups, here.streams.on_time, self._turn
+        touched: list[Kept] = []
+        # A turn each match, about two microseconds: each belongs to a group of its own.
         for match in matches:
             self._taken += 1
-            if match.rule not in self._correlations:
-                self.counts.unknown += 1
-            elif streams.on_time(match, heard_us):
-                by_key[match.key].append(match)
-            else:
-                self.counts.late += 1
-        homes: dict[_Home, list[Match]] = {}
-        for key, group in by_key.items():
-            self._house(_Home(place, key, ""), group, homes)
-        return homes
+            if match.rule not in kinds or not on_time(match, heard_us):
+                self._refuse(match)
+                continue
+            key = match.rule, match.organization, match.group
+            kept: Kept | None = groups.get(key)
+            if kept is None:
+                kept = groups[key] = self._made(here, key, "")
+            elif match.time_us < kept.group.base_us:
+                kept = self._aside(kept, match)
+                if kept is None:
+                    continue
+            if kept.used != turn:
+                kept.used = turn
+                touched.append(kept)
+            if kept.group.add(match, offset):
+                kept.news = True
+        return touched
 
-    def _house(self, home: _Home, group: list[Match], homes: dict[_Home, list[Match]]) -> None:
-        kept = self._kept.get(home)
-        base_us = BEGINNING_US if kept is None else kept.group.base_us
-        if kept is None or all(match.time_us >= base_us for match in group):
-            homes[home] = group
-            return
-        for match in group:
-            to = self._aside(home, kept, match) if match.time_us < kept.group.base_us else home
-            if to is not None:
-                homes.setdefault(to, []).append(match)
+    def _refuse(self, match: Match) -> None:
+        if match.rule in self._kinds:
+            self.counts.late += 1
+        else:
+            self.counts.unknown += 1
 
-    def _aside(self, home: _Home, kept: _Kept, match: Match) -> _Home | None:
+    def _made(self, here: Place, key: Key, lane: str) -> Kept:
+        self._groups += 1
+        return Kept(here, self._kinds[key[0]], key, lane)
+
+    def _aside(self, kept: Kept, match: Match) -> Kept | None:
         """Return where a match belongs that is older than what its group holds as final."""
         if kept.group.lossy and kept.group.count_only():
             self.counts.folded += 1
-            kept.publisher.touch()
-            self._dirty.add(home)
+            kept.touch()
+            self._dirty.add(kept)
             return None
-        other = _Home(home.place, home.key, match.stream)
-        lane = self._kept.get(other)
-        if lane is None or match.time_us >= lane.group.base_us:
-            return other
-        self.counts.late += 1
-        return None
+        lanes, name = kept.here.lanes, (kept.key, match.stream)
+        lane = lanes.get(name)
+        if lane is None:
+            lane = lanes[name] = self._made(kept.here, kept.key, match.stream)
+        elif match.time_us < lane.group.base_us:
+            self.counts.late += 1
+            return None
+        return lane
 
-    def _made(self, home: _Home) -> _Kept:
-        correlation = self._correlations[home.key[0]]
-        group = Group(correlation)
-        parents = self._parents[home.key[0]]
-        publisher = Publisher(correlation, home.key, parents, self._clock)
-        counted = correlation.type in ("event_count", "value_count")
-        limits = [int(bound.limit) for bound in correlation.condition.bounds] if counted else []
-        most = max(self._limits.matches_of_group_max, _THRESHOLDS * max(limits, default=0))
-        kept = self._kept[home] = _Kept(group, publisher, most)
-        return kept
-
-    def _publish(self, home: _Home, kept: _Kept, found: Found, *, silent: bool) -> None:
-        if kept.publisher.update(kept.group, found, silent=silent):
-            self._dirty.add(home)
-
-    def _hush(self, place: TopicPartition, found: Found, *, silent: bool) -> None:
+    def _hush(self, here: Place, found: Found, *, silent: bool) -> None:
         if silent:
-            self._silent.add(place)
-        elif place in self._silent:
+            here.silent = True
+        elif here.silent:
             # What was last sent of what is still open is not known: it is sent once more.
-            self._silent.discard(place)
+            here.silent = False
             found.add(self.flush())
 
     def flush(self) -> Found:
         """Return the alerts of the episodes that have grown since they were last sent."""
         found = Found([], [])
-        silent = {home for home in self._dirty if home.place in self._silent}
-        for home in self._dirty - silent:
-            kept = self._kept[home]
-            kept.publisher.flush(kept.group, found)
+        silent = {kept for kept in self._dirty if kept.here.silent}
+        for kept in self._dirty - silent:
+            kept.flush(found)
         self._dirty = silent
         return found
 
     def expire(self) -> Found:
         """Let go what no match that is on time can meet any more; return its last alerts."""
         found = Found([], [])
-        for place, streams in self._streams.items():
-            streams.advance(self._heard_us[place])
-        horizons: dict[tuple[TopicPartition, str, str], int] = {}
-        for home, kept in list(self._kept.items()):
-            rule, organization, _ = home.key
-            known = horizons.get((home.place, rule, organization))
-            if known is None:
-                known = self._streams[home.place].horizon(
-                    organization, results_us=self._trailing_us.get(rule)
-                )
-                horizons[home.place, rule, organization] = known
-            self._expire(home, kept, known, found)
+        for here in self._places.values():
+            here.streams.advance(here.heard_us)
+            horizons: dict[tuple[Kind, str], int] = {}
+            for kept in list(here):
+                known = horizons.get((kept.kind, kept.key[1]))
+                if known is None:
+                    trailing_us = kept.kind.trailing_us
+                    known = here.streams.horizon(kept.key[1], results_us=trailing_us)
+                    horizons[kept.kind, kept.key[1]] = known
+                self._expire(kept, known, found)
         return found
 
-    def _expire(self, home: _Home, kept: _Kept, horizon_us: int, found: Found) -> None:
+    def _expire(self, kept: Kept, horizon_us: int, found: Found) -> None:
         group = kept.group
         if group.oldest_us > horizon_us - group.timespan_us:
             return
-        before = len(group.entries)
-        self._finish(home, kept, found)
-        kept.publisher.ended(group.expire(horizon_us))
-        self._matches += len(group.entries) - before
+        self._finish(kept, found)
+        kept.ended(group.expire(horizon_us))
+        self._matches += kept.recount()
         if group.empty:
-            self._drop(home)
+            self._drop(kept)
 
-    def _finish(self, home: _Home, kept: _Kept, found: Found) -> None:
+    def _finish(self, kept: Kept, found: Found) -> None:
         """Send the last state of what is to be let go; where silent it was sent before."""
-        if home.place not in self._silent:
-            kept.publisher.flush(kept.group, found)
+        if not kept.here.silent:
+            kept.flush(found)
 
-    def _drop(self, home: _Home) -> None:
-        del self._kept[home]
-        self._dirty.discard(home)
+    def _drop(self, kept: Kept) -> None:
+        kept.here.drop(kept)
+        self._dirty.discard(kept)
+        self._groups -= 1
+        self._matches -= kept.counted
 
-    def _fold(self, home: _Home, kept: _Kept, found: Found) -> None:
+    def _fold(self, kept: Kept, found: Found) -> None:
         self.counts.folded += 1
-        before = len(kept.group.entries)
-        self._finish(home, kept, found)
-        kept.publisher.ended(kept.group.fold())
-        self._matches += len(kept.group.entries) - before
-        kept.publisher.touch()
-        self._dirty.add(home)
+        self._finish(kept, found)
+        kept.ended(kept.group.fold())
+        self._matches += kept.recount()
+        kept.touch()
+        self._dirty.add(kept)
 
     def _bound(self, found: Found) -> None:
         limits = self._limits
         if self._taken >= _EXPIRE_EVERY and self._matches > limits.matches_max // 2:
             self._taken = 0
             found.add(self.expire())
-        if len(self._kept) > limits.groups_max or self._matches > limits.matches_max:
+        if self._groups > limits.groups_max or self._matches > limits.matches_max:
             self._shed(found)
 
     def _shed(self, found: Found) -> None:
         """Forget the groups that were used longest ago, an eighth more than must be."""
         groups_max = self._limits.groups_max - self._limits.groups_max // _SPARE
         matches_max = self._limits.matches_max - self._limits.matches_max // _SPARE
-        for home, kept in sorted(self._kept.items(), key=lambda item: item[1].used):
-            if len(self._kept) <= groups_max and self._matches <= matches_max:
+        for kept in sorted(self._all(), key=lambda kept: kept.used):
+            if self._groups <= groups_max and self._matches <= matches_max:
                 return
-            self._finish(home, kept, found)
-            self._matches -= len(kept.group.entries)
-            self._drop(home)
+            self._finish(kept, found)
+            self._drop(kept)
             self.counts.forgotten += 1
+
+    def _all(self) -> Iterator[Kept]:
+        for here in self._places.values():
+            yield from here
 
     @property
     def held(self) -> int:
@@ -290,22 +242,18 @@ class Correlator:
     def needed(self) -> Mapping[TopicPartition, int]:
         """Return for each partition the lowest offset that the state rests on, if it does."""
         lowest: dict[TopicPartition, int] = {}
-        for home, kept in self._kept.items():
-            offset = kept.group.offset
-            if offset is not None:
-                lowest[home.place] = min(offset, lowest.get(home.place, offset))
+        for place, here in self._places.items():
+            offsets = [o for o in (kept.group.offset for kept in here) if o is not None]
+            if offsets:
+                lowest[place] = min(offsets)
         return lowest
 
     def forget(self, places: Iterable[TopicPartition]) -> None:
         """Drop the state of partitions."""
-        gone = set(places)
-        for home in [home for home in self._kept if home.place in gone]:
-            self._matches -= len(self._kept[home].group.entries)
-            self._drop(home)
-        for place in gone:
-            self._streams.pop(place, None)
-            self._heard_us.pop(place, None)
-        self._silent -= gone
+        for place in places:
+            here = self._places.pop(place, None)
+            for kept in list(here or ()):
+                self._drop(kept)
 
 
 def _trailing(correlations: Sequence[Correlation], lateness: Lateness) -> dict[str, int]:

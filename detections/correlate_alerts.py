@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -15,8 +15,8 @@ from luytre.core.matches import PROVINCE, RESULT, Match
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from detections.correlate_bounds import Exact
     from detections.correlate_episode import Episode, Span
-    from detections.correlate_windows import Exact
     from detections.correlation import Correlation
 
 Key = tuple[str, str, tuple[str, ...]]
@@ -54,8 +54,24 @@ def document_id(episode: str, digest: str, revision: int | None) -> str:
     return hashlib.sha256(f"{episode}\n{digest}\n{revision or ''}".encode()).hexdigest()
 
 
-def alert_of(correlation: Correlation, key: Key, episode: Episode, detected_at: datetime) -> Alert:
-    """Return the alert of an episode; its ids are the caller's to set."""
+class Identity(NamedTuple):
+    """Which document of which episode an alert is, and which episodes it takes the place of."""
+
+    document: str
+    episode: str
+    revision: int
+    supersedes: tuple[str, ...]
+
+
+def alert_of(
+    correlation: Correlation,
+    key: Key,
+    episode: Episode,
+    identity: Identity,
+    detected_at: datetime,
+    before: Alert | None = None,
+) -> Alert:
+    """Return the alert of an episode; ``before`` is what was said of it last."""
     first, span = episode.listed[0], episode.span
     event = dict(zip(correlation.group_by, key[2], strict=True))
     event |= dict(zip(first.columns, key[2], strict=False))
@@ -70,7 +86,7 @@ def alert_of(correlation: Correlation, key: Key, episode: Episode, detected_at: 
     if episode.lossy:
         event["luytre.correlation.folded"] = "true"
     return Alert(
-        id="",
+        id=identity.document,
         rule=correlation.card,
         event_id=first.event_id,
         organization_id=key[1],
@@ -78,19 +94,21 @@ def alert_of(correlation: Correlation, key: Key, episode: Episode, detected_at: 
         ingested_at=time_of(first.ingested_us),
         detected_at=detected_at,
         part=PART,
-        reasons=_reasons(correlation, episode),
+        reasons=(_condition(correlation, episode), *_met(correlation, episode, before)),
         event=event,
         original=b"",
         versions={"rules": correlation.card.version},
-        revision=episode.revision,
-        events=tuple(match.event_id for match in episode.listed),
+        episode=identity.episode,
+        revision=identity.revision,
+        supersedes=identity.supersedes,
+        events=tuple([match.event_id for match in episode.listed]),
     )
 
 
-def _reasons(correlation: Correlation, episode: Episode) -> tuple[Reason, ...]:
-    """Return the condition with what was measured, and each listed event with the rules it met."""
+def _condition(correlation: Correlation, episode: Episode) -> Reason:
+    """Return the condition with what was measured."""
     field = ", ".join(correlation.condition.fields)
-    condition = Reason(
+    return Reason(
         selection="condition",
         field=field,
         column=field,
@@ -98,20 +116,24 @@ def _reasons(correlation: Correlation, episode: Episode) -> tuple[Reason, ...]:
         pattern=correlation.condition.text,
         value=shown(episode.span.measured),
     )
-    return (
-        condition,
-        *(
-            Reason(
-                selection=", ".join(correlation.rules[place] for place in match.met),
-                field="@timestamp",
-                column="event.id",
-                operation="matched",
-                pattern=time_of(match.time_us).isoformat(),
-                value=match.event_id,
-            )
-            for match in episode.listed[:REASONS_MAX]
-        ),
-    )
+
+
+def _met(correlation: Correlation, episode: Episode, before: Alert | None) -> list[Reason]:
+    """Return each listed event with the rules it met.
+
+    An episode that grows keeps its first events, and to say them anew was half the cost of it.
+    """
+    reasons: list[Reason] = []
+    known = iter(() if before is None else before.reasons[1:])
+    for match in episode.listed[:REASONS_MAX]:
+        same = next(known, None)
+        if same is not None and same.value == match.event_id and not match.revision:
+            reasons.append(same)
+            continue
+        met = ", ".join([correlation.rules[place] for place in match.met])
+        at = time_of(match.time_us).isoformat()
+        reasons.append(Reason(met, "@timestamp", "event.id", "matched", at, match.event_id))
+    return reasons
 
 
 def shown(measured: Exact) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from detections.correlate_windows import Exact
+    from collections.abc import Sequence
+
+    from detections.correlate_bounds import Exact
     from luytre.core.matches import Match
 
 SECOND_US = 1_000_000
@@ -18,8 +20,8 @@ LISTED_MAX = 100
 BEGINNING_US = -(2**62)
 NEVER_US = 2**62
 
-Entry = tuple[int, str, "Match", int]
-"""Time, event id, match, offset in the log: they sort by time, and at one time by event."""
+Entry = tuple[int, str, "Match", int, Any]
+"""Time, event id, match, offset in the log, what its window reads: they sort by time and event."""
 
 
 class Span(NamedTuple):
@@ -38,6 +40,25 @@ class Folded(NamedTuple):
     listed: tuple[Match, ...]
     carried: dict[tuple[str, ...], None]
     offset: int
+
+
+def folded(old: Folded | None, leaving: Sequence[Entry]) -> Folded:
+    """Return what is kept of matches that leave (at least one), together with those before."""
+    listed = old.listed if old else ()
+    carried = dict(old.carried) if old else {}
+    for entry in leaving:
+        if len(carried) >= LISTED_MAX:
+            break
+        carried[entry[2].carried] = None
+    offsets = [entry[3] for entry in leaving] + ([old.offset] if old else [])
+    weight = sum(max(1, entry[2].revision) for entry in leaving)
+    return Folded(
+        size=len(leaving) + (old.size if old else 0),
+        weight=weight + (old.weight if old else 0),
+        listed=listed + tuple(entry[2] for entry in leaving[: LISTED_MAX - len(listed)]),
+        carried=carried,
+        offset=min(offsets),
+    )
 
 
 class Episode(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from detections.correlate_episode import (
     BEGINNING_US,
@@ -14,14 +14,34 @@ from detections.correlate_episode import (
     Episode,
     Folded,
     Span,
+    folded,
 )
-from detections.correlate_windows import window_of
+from detections.correlate_windows import windows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from detections.correlate_bounds import Exact
     from detections.correlate_episode import Entry
-    from detections.correlate_windows import Exact
     from detections.correlation import Correlation
     from luytre.core.matches import Match
+
+# Most groups never fire: what they would need for it is only made when they do. Nothing is ever
+# put into these shared lists.
+_NO_SPANS: Final[list[Span]] = []
+_NO_FIRES: Final[list[tuple[int, Exact]]] = []
+_NOTHING: Final[tuple[int, Span | None]] = (0, None)
+
+
+class Measure:
+    """What all groups of one correlation share."""
+
+    __slots__ = ("longest_us", "read", "timespan_us", "window")
+
+    def __init__(self, correlation: Correlation) -> None:
+        self.timespan_us = correlation.timespan_s * SECOND_US
+        self.longest_us = max(EPISODE_US, self.timespan_us)
+        self.read, self.window = windows_of(correlation)
 
 
 class Group:
@@ -32,33 +52,31 @@ class Group:
     """
 
     __slots__ = (
-        "_again", "_correlation", "_fires", "_ids", "_longest_us", "_low", "_moment", "_moment_at",
-        "_reached", "_revised", "_stale_us", "_undo", "_window", "base_us", "changed", "entries",
-        "folded", "lossy", "prior", "spans", "timespan_us",
+        "_again", "_fires", "_ids", "_low", "_measure", "_moment", "_moment_at", "_reached",
+        "_revised", "_stale_us", "_undo", "_window", "base_us", "changed", "entries", "folded",
+        "grew", "lossy", "prior", "spans", "timespan_us",
     )  # fmt: skip
 
-    def __init__(self, correlation: Correlation) -> None:
-        self._correlation = correlation
-        self.timespan_us = correlation.timespan_s * SECOND_US
-        self._longest_us = max(EPISODE_US, self.timespan_us)
+    def __init__(self, measure: Measure) -> None:
+        self._measure = measure
+        self.timespan_us = measure.timespan_us
         self.entries: list[Entry] = []
-        self._ids: dict[str, Entry] = {}
+        self._ids: dict[str, Entry] | None = None
         self.base_us = BEGINNING_US
         self.prior: Span | None = None
         self.folded: Folded | None = None
         self.lossy = self._revised = False
-        self.changed = 0
         self._reset()
 
     def _reset(self) -> None:
-        self._window = window_of(self._correlation)
+        self._window = self._measure.window()
         self._low = self._reached = self._moment_at = 0
         self._moment = BEGINNING_US
-        self._undo: tuple[int, Span | None] = (0, None)
-        self._fires: list[tuple[int, Exact]] = []
-        self._again = False
+        self._undo = _NOTHING
+        self._fires = _NO_FIRES
+        self._again = self.grew = False
         self._stale_us = NEVER_US
-        self.spans: list[Span] = [] if self.prior is None else [self.prior]
+        self.spans = _NO_SPANS if self.prior is None else [self.prior]
         self.changed = 0
 
     def add(self, match: Match, offset: int) -> bool:
@@ -66,17 +84,28 @@ class Group:
 
         A match that is known counts once; of two revisions of one result the higher one counts.
         """
-        entry = (match.time_us, match.event_id, match, offset)
-        known = self._ids.get(match.event_id)
+        known = self._known(match.event_id)
         if known is not None:
             if match.revision <= known[2].revision:
                 return False
             self._remove(known)
-        self._ids[match.event_id] = entry
-        self._revised = self._revised or match.revision > 0
-        if not match.withdrawn:
-            self._insert(entry)
-        return known is not None or not match.withdrawn
+        entry = (match.time_us, match.event_id, match, offset, self._measure.read(match))
+        if self._ids is None and (self.entries or match.withdrawn):
+            self._ids = {entry[1]: entry for entry in self.entries}
+        if self._ids is not None:
+            self._ids[match.event_id] = entry
+        if match.revision:
+            self._revised = True
+        if match.withdrawn:
+            return known is not None
+        self._insert(entry)
+        return True
+
+    def _known(self, event_id: str) -> Entry | None:
+        # A group of one match, as most are, has no table of its ids.
+        if self._ids is not None:
+            return self._ids.get(event_id)
+        return next((entry for entry in self.entries if entry[1] == event_id), None)
 
     def _remove(self, entry: Entry) -> None:
         if not entry[2].withdrawn:
@@ -84,32 +113,40 @@ class Group:
             self._stale_us = min(self._stale_us, entry[0])
 
     def _insert(self, entry: Entry) -> None:
-        entries = self.entries
-        if not entries or entry[:2] > entries[-1][:2]:
+        entries, time_us = self.entries, entry[0]
+        if not entries or time_us > entries[-1][0]:
             entries.append(entry)
         else:
             insort(entries, entry)
-        if entry[0] < self._moment:
-            self._stale_us = min(self._stale_us, entry[0])
-        elif entry[0] == self._moment and self._stale_us == NEVER_US:
-            self._window.enter(entry[2])
+        if time_us < self._moment:
+            self._stale_us = min(self._stale_us, time_us)
+        elif time_us == self._moment and self._stale_us == NEVER_US:
+            self._window.enter(entry[2], entry[4])
             self._reached += 1
             self._again = True
 
     def scan(self) -> None:
-        """Bring ``spans`` up to date; those before ``changed`` are as they were."""
+        """Bring ``spans`` up to date; those before ``changed`` are as they were.
+
+        ``grew`` tells that the last span may have got longer, and that nothing else has changed.
+        """
+        self.grew = False
+        before = len(self.spans)
         if self._stale_us < self.base_us:
             self._reset()
         elif self._stale_us != NEVER_US:
             self._rewind(self._stale_us)
         else:
-            self.changed = max(0, len(self.spans) - 1)
+            self.changed = before - 1 if before else 0
+            self.grew = not self._again
         if self._again:
             self._again = False
             if self._moment >= self.base_us:
                 self._take_back()
                 self._evaluate(self._moment, self._reached)
         self._advance(len(self.entries))
+        if len(self.spans) != before:
+            self.grew = False
 
     def _rewind(self, since_us: int) -> None:
         """Go back to before the moment ``since_us``: what came before it is as it was."""
@@ -119,13 +156,13 @@ class Group:
             self.spans[length - 1] = last
         del self._fires[bisect_left(self._fires, (since_us,)) :]
         self.changed = max(0, length - 1)
-        self._window = window_of(self._correlation)
+        self._window = self._measure.window()
         self._again, self._stale_us = False, NEVER_US
         entries, reached = self.entries, bisect_left(self.entries, (since_us,))
         self._moment = entries[reached - 1][0] if reached else BEGINNING_US
         self._low = bisect_left(entries, (self._moment - self.timespan_us + 1,))
         for entry in entries[self._low : reached]:
-            self._window.enter(entry[2])
+            self._window.enter(entry[2], entry[4])
         self._reached = reached
         self._moment_at = bisect_left(entries, (self._moment,))
         self._undo = self._before(self._moment)
@@ -146,41 +183,49 @@ class Group:
         self.changed = max(0, min(self.changed, length - 1))
 
     def _advance(self, end: int) -> None:
-        # One turn a moment, 1.5 to 3 microseconds each: windows of Polars would be computed anew.
+        # One turn a moment, about a microsecond each: windows of Polars would be computed anew.
         entries, window, timespan_us = self.entries, self._window, self.timespan_us
-        while self._reached < end:
-            at = self._reached
+        tracks, reached, low = window.tracks, self._reached, self._low
+        while reached < end:
+            at = reached
             moment = entries[at][0]
-            reached = at
             while reached < end and entries[reached][0] == moment:
-                window.enter(entries[reached][2])
+                if tracks:
+                    window.enter(entries[reached][2], entries[reached][4])
                 reached += 1
-            low = self._low
             while entries[low][0] <= moment - timespan_us:
-                window.leave(entries[low][2])
+                if tracks:
+                    window.leave(entries[low][2], entries[low][4])
                 low += 1
             self._low, self._reached = low, reached
             self._moment, self._moment_at = moment, at
             if moment >= self.base_us:
-                self._undo = (len(self.spans), self.spans[-1] if self.spans else None)
+                spans = self.spans
+                self._undo = (len(spans), spans[-1]) if spans else _NOTHING
                 self._evaluate(moment, reached)
 
     def _evaluate(self, moment: int, reached: int) -> None:
-        entries, at = self.entries, self._moment_at
-        newest = [entry[2] for entry in entries[at:reached]] if self._window.reads_newest else ()
-        measured = self._window.fires(newest)
+        newest: Sequence[object] = ()
+        if self._window.reads_newest:
+            newest = [entry[4] for entry in self.entries[self._moment_at : reached]]
+        measured = self._window.fires(reached - self._low, newest)
         if measured is None:
             return
-        self._fires.append((moment, measured))
+        if self._fires:
+            self._fires.append((moment, measured))
+        else:
+            self._fires = [(moment, measured)]
         last = self.spans[-1] if self.spans else None
-        if last is not None and self._continues(last, moment):
+        if last is None:
+            self.spans = [Span(moment, moment, measured)]
+        elif self._continues(last, moment):
             self.spans[-1] = Span(last.first_us, moment, measured)
         else:
             self.spans.append(Span(moment, moment, measured))
 
     def _continues(self, span: Span, moment: int) -> bool:
         overlaps = moment - span.last_us < self.timespan_us
-        return overlaps and moment - span.first_us < self._longest_us
+        return overlaps and moment - span.first_us < self._measure.longest_us
 
     def first(self, span: Span) -> Match:
         """Return the first match of a span: what its identity rests on."""
@@ -198,41 +243,46 @@ class Group:
     def size(self, span: Span) -> int:
         """Return how many matches a span has."""
         end = bisect_left(self.entries, (span.last_us + 1,))
-        folded = self._folded_of(span)
-        return end - self._start(span) + (folded.size if folded else 0)
+        kept = self._folded_of(span)
+        return end - self._start(span) + (kept.size if kept else 0)
+
+    @property
+    def most(self) -> int:
+        """What the size of no span can be above."""
+        return len(self.entries) + (self.folded.size if self.folded else 0)
 
     def _folded_of(self, span: Span) -> Folded | None:
         return self.folded if span.first_us == self.folded_first_us() else None
 
     def revision(self, span: Span) -> int:
         """Return how much is known from the first match of a span on."""
-        folded, first = self._folded_of(span), self.first(span)
+        kept, first = self._folded_of(span), self.first(span)
         since = (first.time_us, first.event_id)
         start = self._start(span)
         weight = len(self.entries) - start
         if self._revised:
             known = [*self.entries[start:], *self._withdrawn()]
             weight = sum(max(1, entry[2].revision) for entry in known if entry[:2] >= since)
-        return weight + (folded.weight if folded else 0)
+        return weight + (kept.weight if kept else 0)
 
     def _withdrawn(self) -> list[Entry]:
-        if len(self._ids) == len(self.entries):
+        if self._ids is None or len(self._ids) == len(self.entries):
             return []
         return [entry for entry in self._ids.values() if entry[2].withdrawn]
 
     def episode(self, span: Span) -> Episode:
         """Return a span with its matches."""
         start = self._start(span)
-        folded = self._folded_of(span)
-        listed = folded.listed if folded else ()
+        kept = self._folded_of(span)
+        listed = kept.listed if kept else ()
         end = min(start + LISTED_MAX - len(listed), bisect_left(self.entries, (span.last_us + 1,)))
         listed += tuple(entry[2] for entry in self.entries[start : max(start, end)])
         return Episode(span, self.size(span), self.revision(span), listed, self.lossy)
 
     def carried(self, span: Span) -> dict[tuple[str, ...], None]:
         """Return the distinct carried values of a span's matches, the first ones first."""
-        folded = self._folded_of(span)
-        found = dict(folded.carried) if folded else {}
+        kept = self._folded_of(span)
+        found = dict(kept.carried) if kept else {}
         end = bisect_left(self.entries, (span.last_us + 1,))
         for entry in self.entries[self._start(span) : end]:
             found[entry[2].carried] = None
@@ -282,11 +332,10 @@ class Group:
         return Span(span.first_us, *self._fires[at])
 
     def _let_go(self, gone: int, cut_us: int) -> None:
-        for entry in self._withdrawn():
-            if entry[0] <= cut_us:
+        over = [entry for entry in self._withdrawn() if entry[0] <= cut_us]
+        if self._ids is not None:
+            for entry in (*over, *self.entries[:gone]):
                 del self._ids[entry[1]]
-        for entry in self.entries[:gone]:
-            del self._ids[entry[1]]
         del self.entries[:gone]
 
     def _shift(self, gone: int, ended: int) -> None:
@@ -300,28 +349,9 @@ class Group:
         self.changed = 0
 
     def _fold_into(self, span: Span | None, gone: int) -> None:
-        if span is None:
-            self.folded = None
-            return
-        old = self._folded_of(span)
-        leaving = self.entries[self._start(span) : gone]
-        if not leaving:
-            self.folded = old
-            return
-        listed = old.listed if old else ()
-        carried = dict(old.carried) if old else {}
-        for entry in leaving:
-            if len(carried) < LISTED_MAX:
-                carried[entry[2].carried] = None
-        added = tuple(entry[2] for entry in leaving[: LISTED_MAX - len(listed)])
-        offsets = [entry[3] for entry in leaving] + ([old.offset] if old else [])
-        self.folded = Folded(
-            size=len(leaving) + (old.size if old else 0),
-            weight=sum(max(1, entry[2].revision) for entry in leaving) + (old.weight if old else 0),
-            listed=listed + added,
-            carried=carried,
-            offset=min(offsets),
-        )
+        old = None if span is None else self._folded_of(span)
+        leaving = [] if span is None else self.entries[self._start(span) : gone]
+        self.folded = folded(old, leaving) if leaving else old
 
     def count_only(self) -> bool:
         """Count a match that came into what is folded, if there is anything it belongs to."""
@@ -332,19 +362,23 @@ class Group:
         return True
 
     @property
+    def _all(self) -> Iterable[Entry]:
+        return self.entries if self._ids is None else self._ids.values()
+
+    @property
     def offset(self) -> int | None:
         """The lowest offset of the log that this state rests on; None if it rests on nothing."""
-        offsets = [entry[3] for entry in self._ids.values()]
-        if self.folded is not None:
-            offsets.append(self.folded.offset)
-        return min(offsets, default=None)
+        offset = min([entry[3] for entry in self._all], default=None)
+        if self.folded is None:
+            return offset
+        return self.folded.offset if offset is None else min(offset, self.folded.offset)
 
     @property
     def oldest_us(self) -> int:
         """The time of the oldest thing that the state rests on."""
         if self.entries and not self._revised:
             return self.entries[0][0]
-        return min((entry[0] for entry in self._ids.values()), default=self._prior_us)
+        return min((entry[0] for entry in self._all), default=self._prior_us)
 
     @property
     def _prior_us(self) -> int:
@@ -353,4 +387,4 @@ class Group:
     @property
     def empty(self) -> bool:
         """Whether nothing is left that a later match could meet."""
-        return not self._ids and self.prior is None
+        return not self.entries and not self._ids and self.prior is None

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from detections.correlate_alerts import Key, alert_of, content_digest, document_id, episode_id
+from detections.correlate_alerts import (
+    Identity,
+    Key,
+    alert_of,
+    content_digest,
+    document_id,
+    episode_id,
+)
 from detections.correlate_episode import Span
 from luytre.core.alert import Alert
 from luytre.core.matches import Match
@@ -43,12 +50,16 @@ class Found:
 
 @dataclass(slots=True)
 class _Sent:
-    """What was last sent of an episode: ``size`` and ``span`` then, and its former states."""
+    """What was last sent of an episode: ``size`` and ``span`` then, and its former states.
+
+    ``seen`` is the span as the group had it last.
+    """
 
     first: str
     episode: str
     span: Span
     size: int
+    seen: Span | None = None
     latest: Alert | None = None
     digest: str = ""
     revision: int = 0
@@ -78,8 +89,8 @@ class Publisher:
 
     def update(self, group: Group, found: Found, *, silent: bool) -> bool:
         """Send what has appeared or vanished, or doubled; tell whether something has only grown."""
-        if not group.spans and not self._sent:
-            return False
+        if group.grew and self._sent:
+            return self._update_last(group, found, silent=silent)
         since = group.changed
         known = {sent.first: sent for sent in self._sent[since:]}
         now: list[_Sent] = []
@@ -87,6 +98,7 @@ class Publisher:
             first = group.first(span).event_id
             sent = known.pop(first, None) or self._new(first, span)
             sent.dirty = sent.dirty or sent.span != span or sent.size != group.size(span)
+            sent.seen = span
             now.append(sent)
         self._sent[since:] = now
         gone = list(known.values())
@@ -97,6 +109,15 @@ class Publisher:
         for other in gone:
             self._withdraw(other, found, silent=silent)
         return any(sent.dirty for sent in now)
+
+    def _update_last(self, group: Group, found: Found, *, silent: bool) -> bool:
+        """Do what ``update`` does where only the last episode can have grown."""
+        sent, span = self._sent[-1], group.spans[-1]
+        if span is not sent.seen:
+            sent.seen, sent.covers, sent.dirty = span, [], True
+            if self._parents or silent or group.most >= 2 * sent.size:
+                self._grown(sent, span, group, found, silent=silent)
+        return sent.dirty
 
     def _new(self, first: str, span: Span) -> _Sent:
         back = self._gone.pop(first, None)
@@ -135,14 +156,14 @@ class Publisher:
         sent.past = [*sent.past[-_PAST_MAX:], sent.digest] if sent.digest else []
         sent.digest = digest
         sent.revision = max(episode.revision, sent.revision + 1)
-        alert = alert_of(self._correlation, self._key, episode, self._clock.now())
-        sent.latest = replace(
-            alert,
-            id=document_id(sent.episode, digest, sent.revision if back else None),
-            episode=sent.episode,
-            revision=sent.revision,
-            supersedes=tuple(sorted(sent.covers)),
+        identity = Identity(
+            document_id(sent.episode, digest, sent.revision if back else None),
+            sent.episode,
+            sent.revision,
+            tuple(sorted(sent.covers)),
         )
+        now = self._clock.now()
+        sent.latest = alert_of(self._correlation, self._key, episode, identity, now, sent.latest)
         found.alerts.append(sent.latest)
 
     def _withdraw(self, sent: _Sent, found: Found, *, silent: bool) -> None:

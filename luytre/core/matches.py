@@ -1,15 +1,16 @@
 """What flows on the topic ``matches``: an event that a correlation rule waits for.
 
 The detect loop writes one for every (correlation, group-by values, event); correlations write
-their results as matches of the correlations above them. The message key is the correlation and the
-group, so that whoever reads a partition sees the whole of every group in it.
+their results as matches of the correlations above them. Groups are shared out to so many bundles,
+and the message key is the bundle: whoever reads a partition sees the whole of every group in it,
+and a batch with thousands of groups is a few hundred messages.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import msgspec
 
@@ -23,6 +24,9 @@ PROVINCE = "*"
 
 RESULT = "="
 """How the stream of a correlation's results begins; streams of events never do."""
+
+BUNDLES = 256
+"""How many keys messages may have. To change it would part groups that are open."""
 
 
 class Match(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -59,6 +63,9 @@ class Match(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.rule, self.organization, self.group
 
 
+_MATCHES_MAX = 1_000
+_BYTES_MAX = 512 * 1024
+"""Half of what Kafka takes by default."""
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(list[Match])
 
@@ -74,13 +81,22 @@ def decode_matches(data: bytes) -> list[Match]:
 
 
 def messages_of(matches: Iterable[Match]) -> list[Message]:
-    """Return one message for each key, in the order in which the keys first appear."""
-    by_key: dict[tuple[str, str, tuple[str, ...]], list[Match]] = defaultdict(list)
+    """Return messages of one bundle each, in the order in which the bundles first appear."""
+    bundles: dict[int, list[Match]] = defaultdict(list)
     for match in matches:
-        by_key[match.key].append(match)
-    return [Message(_digest(key), encode_matches(group)) for key, group in by_key.items()]
+        bundles[crc32(_ENCODER.encode(match.key)) % BUNDLES].append(match)
+    return [
+        Message(f"bundle-{number}".encode(), value)
+        for number, bundle in bundles.items()
+        for start in range(0, len(bundle), _MATCHES_MAX)
+        for value in _values(bundle[start : start + _MATCHES_MAX])
+    ]
 
 
-def _digest(key: tuple[str, str, tuple[str, ...]]) -> bytes:
-    # Group values come from logs and may be long; a key is only there to choose the partition.
-    return hashlib.sha256(msgspec.json.encode(key)).hexdigest().encode()
+def _values(matches: list[Match]) -> list[bytes]:
+    """Return matches as messages that a broker takes, whatever the values in them are."""
+    value = encode_matches(matches)
+    if len(value) <= _BYTES_MAX or len(matches) == 1:
+        return [value]
+    half = len(matches) // 2
+    return [*_values(matches[:half]), *_values(matches[half:])]

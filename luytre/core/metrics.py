@@ -20,6 +20,11 @@ REJECTS = Counter("luytre_rejects_total", "Inputs that could not be decoded", ["
 RESENT = Counter("luytre_events_resent_total", "Events dropped because a shipper sent them again")
 ALERTS = Counter("luytre_alerts_total", "Alerts sent to the log", ["level"])
 HIDDEN = Counter("luytre_hidden_matches_total", "Matches that a filter hid", ["filter"])
+UNCORRELATED = Counter(
+    "luytre_matches_uncorrelated_total",
+    "Matches that came too late or for unknown rules, and groups that were folded or forgotten",
+    ["reason"],
+)
 ALERTS_STORED = Counter("luytre_alerts_stored_total", "Alerts new to the store")
 ALERTS_UNREADABLE = Counter(
     "luytre_alerts_unreadable_total", "Alerts in the log that are damaged or of a newer version"
@@ -44,7 +49,7 @@ RELOADS = Counter("luytre_rules_reloads_total", "Changes of the rules, by outcom
 POLL_S = Histogram("luytre_poll_seconds", "Time that one poll's events took in a loop", ["loop"])
 
 ALL = (
-    EVENTS_SHIPPED, BYTES_SHIPPED, EVENTS_READ, REJECTS, RESENT, ALERTS, HIDDEN,
+    EVENTS_SHIPPED, BYTES_SHIPPED, EVENTS_READ, REJECTS, RESENT, ALERTS, HIDDEN, UNCORRELATED,
     ALERTS_STORED, ALERTS_UNREADABLE, BLOCKED, ARCHIVED,
     LAG, EVENT_AGE_S, RULES, RULES_VERSION, RULES_SINCE_S, RULES_REFUSED, RELOADS, POLL_S,
 )  # fmt: skip

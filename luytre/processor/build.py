@@ -25,7 +25,7 @@ from luytre.core.metrics import LAG, serve_metrics
 from luytre.processor.account import Account, accounts_of
 from luytre.processor.compile import compile_beside
 from luytre.processor.content import Content, plan_rules, wired
-from luytre.processor.correlate import CorrelateSink, ReachedFile
+from luytre.processor.correlate import CorrelateSink, ReachedFile, spare_collections
 from luytre.processor.correlate_once import correlate_once
 from luytre.processor.detect import DetectRooms, DetectSink
 from luytre.processor.index import IndexSink
@@ -246,6 +246,7 @@ def correlate(config: Config, stopped: Callable[[], bool]) -> None:
     known = ReachedFile(Places(config.data_dir).correlated)
     live = _live(config, CORRELATOR, lambda loaded: loaded.plan.correlations)
     observed = _observed(opened, CORRELATE_GROUP, MATCHES_TOPIC)
+    spare_collections()
     with (
         alone(config, CORRELATOR, clock),
         metrics(config, METRICS_CORRELATE),

@@ -12,7 +12,14 @@ from detections.plan import build_plan
 from luytre.core.alert import RuleCard
 from luytre.core.cells import MARK
 from luytre.core.clock import ManualClock
-from luytre.core.matches import PROVINCE, Match, decode_matches, encode_matches, messages_of
+from luytre.core.matches import (
+    BUNDLES,
+    PROVINCE,
+    Match,
+    decode_matches,
+    encode_matches,
+    messages_of,
+)
 from tests.detections.building import NOW, PART, batch, rule
 
 NOW_US = int(NOW.timestamp() * 1_000_000)
@@ -123,13 +130,32 @@ def test_columns_that_must_be_decoded() -> None:
     assert needed_columns([aliased], PART) == {"User", "process.executable"}
 
 
-def test_messages_are_one_for_each_key_and_read_back() -> None:
-    matches = found(
-        [{"F": "x", "User": "a"}, {"F": "x", "User": "b"}, {"F": "x", "User": "a"}], correlation()
-    )
+def test_a_group_is_whole_in_one_bundle_and_thousands_of_groups_are_few_messages() -> None:
+    users = [f"u{n % 2_000}" for n in range(4_000)]
+    matches = found([{"F": "x", "User": user} for user in users], correlation())
 
     messages = messages_of(matches)
 
-    assert [len(decode_matches(m.value)) for m in messages] == [2, 1]
-    assert len({message.key for message in messages}) == 2
+    read = [(m.key, match) for m in messages for match in decode_matches(m.value)]
+    bundle_of = {match.key: key for key, match in read}
+    assert all(bundle_of[match.key] == key for key, match in read)
+    assert sorted(match.event_id for _, match in read) == sorted(m.event_id for m in matches)
+    assert 100 < len(messages) <= BUNDLES
+
+
+def test_a_message_is_never_more_than_a_broker_takes() -> None:
+    events = [{"F": "x", "User": "a", "V": "v" * 8_000} for _ in range(1_500)]
+    rule_on_value = correlation("value_count", condition=Condition("", (), ("V",)))
+    matches = found(events, rule_on_value)
+
+    messages = messages_of(matches)
+
+    assert {message.key for message in messages} == {messages[0].key}
+    assert max(len(message.value) for message in messages) < 1_000_000
+    assert [match for m in messages for match in decode_matches(m.value)] == matches
+
+
+def test_matches_are_read_as_they_were_written() -> None:
+    matches = found([{"F": "x", "User": "a"}, {"G": "y", "User": "b"}], correlation())
+
     assert decode_matches(encode_matches(matches)) == matches

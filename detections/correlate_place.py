@@ -1,0 +1,120 @@
+"""What the correlator keeps of one partition of the log: its streams and its groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from detections.correlate_alerts import Key
+from detections.correlate_group import Group, Measure
+from detections.correlate_publish import Publisher
+from detections.correlate_streams import Streams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from detections.correlate_alerts import Parents
+    from detections.correlate_publish import Found
+    from detections.correlation import Correlation
+    from luytre.core.clock import Clock
+
+_THRESHOLDS = 4
+"""A group keeps room for so many times the count that its rule asks for."""
+
+
+class Kind:
+    """What all groups of one correlation share; ``most`` is how many matches one may hold."""
+
+    __slots__ = ("_clock", "correlation", "measure", "most", "parents", "trailing_us")
+
+    def __init__(
+        self,
+        correlation: Correlation,
+        parents: Parents,
+        clock: Clock,
+        *,
+        most: int,
+        trailing_us: int | None,
+    ) -> None:
+        self.correlation, self.parents, self._clock = correlation, parents, clock
+        self.measure = Measure(correlation)
+        self.trailing_us = trailing_us
+        counted = correlation.type in ("event_count", "value_count")
+        limits = [int(bound.limit) for bound in correlation.condition.bounds] if counted else []
+        self.most = max(most, _THRESHOLDS * max(limits, default=0))
+
+    def publisher(self, key: Key) -> Publisher:
+        """Return what sends the episodes of one group."""
+        return Publisher(self.correlation, key, self.parents, self._clock)
+
+
+class Kept:
+    """A group, what was sent of it, and when it was used last.
+
+    ``lane`` is the stream of a group beside the first one of its key: it came back after what
+    that one holds had ended.
+    """
+
+    __slots__ = ("counted", "group", "here", "key", "kind", "lane", "news", "publisher", "used")
+
+    def __init__(self, here: Place, kind: Kind, key: Key, lane: str) -> None:
+        self.here, self.kind, self.key, self.lane = here, kind, key, lane
+        self.group = Group(kind.measure)
+        self.publisher: Publisher | None = None  # most groups never have anything to send
+        self.used = self.counted = 0
+        self.news = False
+
+    def recount(self) -> int:
+        """Return how many matches there are more than at the last count."""
+        counted = len(self.group.entries)
+        more = counted - self.counted
+        self.counted = counted
+        return more
+
+    def update(self, found: Found, *, silent: bool) -> bool:
+        """Send what has changed at once; tell whether something has only grown."""
+        if self.publisher is None:
+            if not self.group.spans:
+                return False
+            self.publisher = self.kind.publisher(self.key)
+        return self.publisher.update(self.group, found, silent=silent)
+
+    def flush(self, found: Found) -> None:
+        """Send what has grown."""
+        if self.publisher is not None:
+            self.publisher.flush(self.group, found)
+
+    def ended(self, spans: int) -> None:
+        """Forget the first ``spans``, which are over."""
+        if self.publisher is not None:
+            self.publisher.ended(spans)
+
+    def touch(self) -> None:
+        """Have the oldest episode sent with the next flush."""
+        if self.publisher is not None:
+            self.publisher.touch()
+
+
+@dataclass(slots=True)
+class Place:
+    """One partition; ``silent`` while state is built for which alerts were sent before."""
+
+    streams: Streams
+    heard_us: int
+    silent: bool = False
+    groups: dict[Key, Kept] = field(default_factory=dict)
+    lanes: dict[tuple[Key, str], Kept] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Kept]:
+        yield from self.groups.values()
+        yield from self.lanes.values()
+
+    def __len__(self) -> int:
+        return len(self.groups) + len(self.lanes)
+
+    def drop(self, kept: Kept) -> None:
+        """Forget a group."""
+        if kept.lane:
+            del self.lanes[kept.key, kept.lane]
+        else:
+            del self.groups[kept.key]
