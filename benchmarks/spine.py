@@ -146,13 +146,13 @@ def _measure_one(
     decoded = time.process_time()
     timing.decode_s += decoded - started
     for batch in batches:
-        if not batch.events.height:
+        if not batch.height:
             continue
         before = time.process_time()
         hits = engine.hits(batch)
         matched = time.process_time()
         timing.hits += len(hits)
-        timing.events += batch.events.height
+        timing.events += batch.height
         timing.match_s += matched - before
         timing.by_part[batch.part.name] = timing.by_part.get(batch.part.name, 0) + matched - before
 

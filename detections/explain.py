@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from detections.atoms import Reading, compare, compile_atom
 from detections.parse import parse_rule
-from detections.program import cells_of
+from detections.program import cells_of_frame
 from detections.scope import KEYWORDS, ORIGINAL, TIME
 from detections.tree import And, Leaf, Node, Not, Or
 from detections.values import reading_of
@@ -99,7 +99,7 @@ class _Event:
         if column in self._part.constants:
             return Reading(self._part.constants[column])
         if column == TIME:
-            return reading_of(cells_of(self._frame[self._row : self._row + 1], column)[0])
+            return reading_of(cells_of_frame(self._frame[self._row : self._row + 1], column)[0])
         cell = self._cells.get(column)
         return Reading(cell if isinstance(cell, str) else None)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from detections.atoms import Reading, compare
-from detections.program import cells_of
+from detections.program import cells_of_frame
 from detections.scope import KEYWORDS, atoms_of
 from detections.tree import And, Node, Not, Number, Or
 from detections.values import reading_of
@@ -132,7 +132,7 @@ class _Row:
         if column not in self._cells:
             constant = self._constants.get(column)
             self._cells[column] = (
-                cells_of(self._events, column)
+                cells_of_frame(self._events, column)
                 if constant is None
                 else [constant] * self._events.height
             )

@@ -60,7 +60,7 @@ class KeywordColumn(Column):
         self._first = BytesAhoCorasick(dull, matchkind=MatchKind.LeftmostFirst) if dull else None
         self._ascii = all(literal.isascii() for literal in self._literals)
 
-    def classify(self, values: list[Cell]) -> list[int]:
+    def classify(self, values: Sequence[Cell]) -> list[int]:
         """Return the class of each event."""
         originals = [value for value in values if isinstance(value, bytes)]
         nothing = self._class(frozenset(), empty=False)

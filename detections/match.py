@@ -83,7 +83,7 @@ class Engine:
     def _unfiltered(self, batch: Batch) -> list[Hit]:
         program = self._program(batch.part)
         before = program.spent_bytes
-        hits = program.hits(batch.events)
+        hits = program.hits(batch)
         self.spent_bytes += program.spent_bytes - before
         if self.spent_bytes > self._limits.spent_bytes:
             self._bound()

@@ -15,13 +15,14 @@ from detections.triggers import NEVER, Costs, Sample
 from detections.values import Column, reading_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from detections.atoms import Reading
     from detections.catalog import Catalog
     from detections.judges import Check
     from detections.scope import Scope
     from detections.values import Cell, Key
+    from luytre.core.batch import Batch
 
 LEARN_FACTOR = 30
 _SIGNATURE_BYTES = 2_000  # the tuple, what is left to check, and facts of its classes
@@ -71,14 +72,14 @@ class Program:
         for column in self._columns:
             column.forget()
 
-    def hits(self, frame: pl.DataFrame) -> list[Hit]:
+    def hits(self, batch: Batch) -> list[Hit]:
         """Return every row and rule that belong together, in this order."""
-        if not self._scope.trees or frame.is_empty():
+        if not self._scope.trees or not batch.height:
             return []
-        cells = [cells_of(frame, column.name) for column in self._columns]
-        self._prepare(cells, frame.height)
+        cells = [cells_of(batch, column.name) for column in self._columns]
+        self._prepare(cells, batch.height)
         codes = [c.classify(values) for c, values in zip(self._columns, cells, strict=True)]
-        signatures = zip(*codes, strict=True) if codes else [()] * frame.height
+        signatures = zip(*codes, strict=True) if codes else [()] * batch.height
         answers = list(map(self._answers.__getitem__, signatures))
         hits: list[Hit] = []
         rows = _Rows(cells)
@@ -89,7 +90,7 @@ class Program:
                 hits += [(row, rule) for rule in sorted((*answer.certain, *found))]
         return hits
 
-    def _prepare(self, cells: list[list[Cell]], rows: int) -> None:
+    def _prepare(self, cells: Sequence[Sequence[Cell]], rows: int) -> None:
         self._rows += rows
         named = {c.name: v for c, v in zip(self._columns, cells, strict=True) if c.cached}
         if self._rows >= self._learn_at:
@@ -103,7 +104,7 @@ class Program:
             if len(column) > (self._limits.values if column.cached else 0):
                 column.forget_values()
 
-    def _sample(self, column: str, values: list[Cell]) -> Sample:
+    def _sample(self, column: str, values: Sequence[Cell]) -> Sample:
         """Return what is known of a column: this batch if it is large, or else all its values."""
         known = next(c for c in self._columns if c.name == column)
         return Sample(
@@ -211,7 +212,7 @@ class _Answers(dict[tuple[int, ...], "Answer | None"]):
 class _Rows:
     """The cells of one row at a time, read once for all rules; equal cells share a reading."""
 
-    def __init__(self, cells: list[list[Cell]]) -> None:
+    def __init__(self, cells: Sequence[Sequence[Cell]]) -> None:
         self._cells = cells
         self._readings: list[dict[Cell, Reading]] = [{} for _ in cells]
         self.row = 0
@@ -224,11 +225,19 @@ class _Rows:
         return reading
 
 
-def cells_of(frame: pl.DataFrame, column: str) -> list[Cell]:
+def cells_of(batch: Batch, column: str) -> Sequence[Cell]:
     """Return a column's cells; those of a column that is not there or is no text are missing.
 
     The time of the events is read as text, in UTC and to the microsecond.
     """
+    listed = batch.cells(ORIGINAL if column == KEYWORDS else column)
+    if listed is not None:
+        return listed or [None] * batch.height
+    return cells_of_frame(batch.events, column)
+
+
+def cells_of_frame(frame: pl.DataFrame, column: str) -> list[Cell]:
+    """Return a column's cells from a frame, as ``cells_of`` does."""
     if column == KEYWORDS:
         return frame.get_column(ORIGINAL).to_list()
     series = frame.get_column(column, default=None)

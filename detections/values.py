@@ -97,7 +97,7 @@ class Column:
         self._known.clear()
         self.spent_bytes = 0
 
-    def classify(self, values: list[Cell]) -> list[int]:
+    def classify(self, values: Sequence[Cell]) -> list[int]:
         """Return the class of each value."""
         try:
             return list(map(self._known.__getitem__, values))

@@ -25,9 +25,10 @@ from ingest.logsources import (
 from ingest.logsources.lines import text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Reader = Callable[[bytes, Origin], Read]
+LinesReader = Callable[[bytes, "Sequence[bytes]"], "list[Read | None] | None"]
 
 
 def reader(hint: str) -> Reader:
@@ -36,6 +37,15 @@ def reader(hint: str) -> Reader:
     An unknown hint is read as ``auto``.
     """
     return _READERS.get(hint, read_auto)
+
+
+def lines_reader(hint: str) -> LinesReader:
+    """Return what reads the lines of a payload in one call; None where its reader has to."""
+    return windows.read_lines if hint in ("windows", "auto") else _one_by_one
+
+
+def _one_by_one(_payload: bytes, _lines: Sequence[bytes]) -> None:
+    return None
 
 
 def read_auto(raw: bytes, origin: Origin) -> Read:

@@ -29,7 +29,8 @@ class Unpacked:
     ``positions`` is what ``event.id`` is made of, one per event. ``first_seq`` is None for a
     message that no shipper of ours made; such a one is ``foreign``, as it is when it is replayed,
     and its events share one sequence. With a ``problem`` there is one event, the payload as it
-    came (packed by ``encoding``), and it is a reject.
+    came (packed by ``encoding``), and it is a reject. ``payload`` is the bytes of all events, if
+    they are its lines as they are, and otherwise empty.
     """
 
     record: Record
@@ -42,6 +43,7 @@ class Unpacked:
     foreign: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     encoding: str = ""
+    payload: bytes = b""
 
     @property
     def count(self) -> int:
@@ -75,7 +77,8 @@ def unpack(record: Record) -> Unpacked:
         original = record.message.value if payload is None else payload
         packed = headers.get("encoding", "") if payload is None else ""
         return replace(message, events=(original,), problem=str(problem), encoding=packed)
-    return replace(message, events=tuple(events), positions=tuple(positions))
+    whole = payload if headers.get("framing", "lines") == "lines" else b""
+    return replace(message, events=tuple(events), positions=tuple(positions), payload=whole)
 
 
 def _without_events(record: Record, headers: Mapping[str, str]) -> Unpacked:

@@ -19,9 +19,6 @@ An empty list is a column that is missing in every event.
 Decoder = Callable[[Sequence[Any], Sequence[str]], list[Cells]]
 """Turns the fields of many events and the names to look up into one column per name."""
 
-Keeper = Callable[[Any], Any]
-"""Turns the fields of one event into what its decoder reads."""
-
 
 class Unreadable(Exception):  # noqa: N818 - named for what happened to the data
     """This event becomes a reject; the text is the reason that the operator reads."""
@@ -52,8 +49,6 @@ class Layout:
     ``open``: any name may be a field of the event (JSON); otherwise only ``known`` columns exist.
     An open event is looked up by the log's own names, a closed one by our column names.
     ``never``: columns that such an open event cannot have unless its part maps a name to them.
-    ``keeper`` makes, for the names to look up, what is done with an event's fields at once, while
-    its line is in the processor's cache: a decoder gets those rows, then, with the same names.
     """
 
     part: Part
@@ -62,7 +57,6 @@ class Layout:
     open: bool = False
     never: frozenset[str] = frozenset()
     derived: Mapping[str, Derived] = field(default_factory=dict)
-    keeper: Callable[[tuple[str, ...]], Keeper] | None = None
 
     @cached_property
     def natives(self) -> Mapping[str, tuple[str, ...]]:
@@ -71,11 +65,6 @@ class Layout:
         for native, column in self.part.columns.items():
             found[column] = (*found.get(column, ()), native)
         return found
-
-    def columns(self, rows: Sequence[Any], names: Sequence[str]) -> list[Cells]:
-        """Return one column per name from fields as the log source read them."""
-        keep = self.keeper(tuple(names)) if self.keeper else None
-        return self.decode([keep(row) for row in rows] if keep else rows, names)
 
     def lookups(self, column: str) -> tuple[str, ...]:
         """Return the names under which ``column`` is looked up; none if the part cannot have it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,11 +23,13 @@ from ingest.logsources.windows_fields import (
     EvtxEvent,
     decode_windows,
     event_type,
-    windows_keeper,
 )
 from ingest.logsources.windows_flat import FlatTop, is_flat, time_of
 from ingest.logsources.windows_shapes import Flat, flatten, text_of
 from luytre.core.batch import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _LAYOUTS_MAX = 4096  # a host that invents event ids must not make parts without end
 _EVENT_ID_MAX = 65_535
@@ -40,7 +42,7 @@ class _Top(FlatTop, gc=False):
     Event: EvtxEvent | msgspec.UnsetType = msgspec.UNSET
 
 
-_PROBE = msgspec.json.Decoder(_Top).decode
+_PROBE = msgspec.json.Decoder(_Top)
 _layouts: dict[_Key, Layout] = {}
 _known: dict[tuple[str, Any], Layout] = {}
 
@@ -59,13 +61,30 @@ def read(raw: bytes, _origin: Origin) -> Read:
 def read_raw(raw: bytes) -> Read | None:
     """Return the row of what EVTX converters or NXLog write, None for any other shape.
 
-    The one decode costs 1.3 us at 1.1 KB (a dictionary of all fields 5 us); event data and flat
-    fields are decoded by part, when it is known which of them anybody needs.
+    The one decode tells part and time; event data and flat fields are decoded by part, when it is
+    known which of them anybody needs.
     """
     try:
-        top = _PROBE(raw)
+        return _row(_PROBE.decode(raw), raw)
     except DECODE_ERRORS:
         return None
+
+
+def read_lines(payload: bytes, lines: Sequence[bytes]) -> list[Read | None] | None:
+    """Return what ``read_raw`` does for each line of a payload; None if one is no such JSON.
+
+    All lines in one call take 0.7 us each, one by one 1.3.
+    """
+    if payload[:1] != b"{":
+        return None
+    try:
+        tops = _PROBE.decode_lines(payload)
+    except DECODE_ERRORS:
+        return None
+    return list(map(_row, tops, lines)) if len(tops) == len(lines) else None
+
+
+def _row(top: _Top, raw: bytes) -> Read | None:
     event = top.Event
     if event is msgspec.UNSET:
         return _flat_row(top, raw) if is_flat(top, raw) else None
@@ -78,6 +97,7 @@ def read_raw(raw: bytes) -> Read | None:
         return None
     if code.__class__ is dict:
         code = text_of(code)
+    event.line = raw
     layout = _known.get((channel, code)) if code.__class__ in _HASHED else None
     return layout or _find_layout(channel, code, event), time, event
 
@@ -144,7 +164,6 @@ def layout(service: str | None, event_id: int | None, kind: str = "") -> Layout:
             open=True,
             never=ECS_NAMES,
             derived=DERIVED,
-            keeper=windows_keeper,
         )
     return found
 

@@ -54,6 +54,7 @@ def time_of(top: FlatTop) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def line_reader(names: tuple[str, ...]) -> Callable[[bytes], list[Any]]:
     """Return what finds the values of ``names`` in a line of flat JSON, and maybe more after them.
 
@@ -91,10 +92,14 @@ def _stand_ins(name: str) -> tuple[str, ...]:
     return ("EventTime",) if name == "TimeCreated" else NXLOG.get(name, ())
 
 
-@lru_cache(maxsize=4096)
 def decoder(names: tuple[str, ...]) -> Callable[[Any], Any]:
     """Return what decodes an object's fields of these names into a struct, ``UNSET`` if missing."""
+    return msgspec.json.Decoder(fields_struct(names)).decode
+
+
+@lru_cache(maxsize=4096)
+def fields_struct(names: tuple[str, ...]) -> Any:
+    """Return the type of an object's fields of these names, in their order."""
     fields = [(f"f{i}", Any, UNSET) for i in range(len(names))]
     keys = {f"f{i}": name for i, name in enumerate(names)}
-    struct = msgspec.defstruct("Fields", fields, rename=keys, gc=False)
-    return msgspec.json.Decoder(struct).decode
+    return msgspec.defstruct("Fields", fields, rename=keys, gc=False)

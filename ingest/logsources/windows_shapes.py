@@ -90,7 +90,7 @@ def evtx_flat(data: Any, user: Any) -> Flat:
     """Return EventData and the first element inside UserData, without System."""
     inner: Any = None
     if isinstance(user, dict):
-        inner = next((v for k, v in user.items() if not _is_attribute(k)), None)
+        inner = next((v for k, v in user.items() if not is_attribute(k)), None)
     return Flat(event_data(data), _fields(inner) if isinstance(inner, dict) else {}, {})
 
 
@@ -110,10 +110,11 @@ def event_data(value: Any) -> dict[str, Any]:
 
 
 def _fields(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: text_of(inner) for name, inner in value.items() if not _is_attribute(name)}
+    return {name: text_of(inner) for name, inner in value.items() if not is_attribute(name)}
 
 
-def _is_attribute(name: str) -> bool:
+def is_attribute(name: str) -> bool:
+    """Tell whether a key of an element stands for its attributes, not for an element inside."""
     return name == _ATTRIBUTES or name.startswith("@")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import polars as pl
 
@@ -68,6 +68,28 @@ class Part:
         return hash(self.name)
 
 
+Column = Sequence[str | None] | Sequence[bytes]
+"""The cells of one column, None where the field is missing; bytes for ``event.original``."""
+
+
+class Rows(Protocol):
+    """Events as a decoder has them: lists of cells, and a frame as soon as somebody asks for it.
+
+    To make a frame of a few events costs more than to decode them, and who only matches rules
+    needs it for the events that hit.
+    """
+
+    @property
+    def height(self) -> int:
+        """How many events there are."""
+
+    def cells(self, column: str) -> Column | None:
+        """Return a column, empty if all its cells are missing; None if only the frame has it."""
+
+    def frame(self) -> pl.DataFrame:
+        """Return all columns, always the same frame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Events of one part, what could not be read, and how far they reach in the log.
@@ -79,18 +101,32 @@ class Batch:
     """
 
     part: Part
-    events: pl.DataFrame
+    rows: pl.DataFrame | Rows
     rejects: pl.DataFrame
     offsets: Mapping[TopicPartition, int]
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """The events as a frame, made when it is first asked for."""
+        return self.rows if isinstance(self.rows, pl.DataFrame) else self.rows.frame()
+
+    @property
+    def height(self) -> int:
+        """How many events there are."""
+        return self.rows.height
 
     @property
     def logsource(self) -> LogSource:
         """The most specific Sigma log source of these events."""
         return self.part.logsources[0]
 
+    def cells(self, column: str) -> Column | None:
+        """Return a column, empty if all its cells are missing; None if only the frame has it."""
+        return None if isinstance(self.rows, pl.DataFrame) else self.rows.cells(column)
+
     def with_events(self, events: pl.DataFrame) -> Batch:
         """Return the same batch carrying other events; the offsets never change on the way."""
-        return replace(self, events=events)
+        return replace(self, rows=events)
 
 
 Stage = Callable[[Batch], Batch]

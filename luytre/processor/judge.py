@@ -87,7 +87,7 @@ class Judge:
             if batch.events.height > 1:
                 half = batch.events.height // 2
                 for piece in (batch.events[:half], batch.events[half:]):
-                    yield from self(replace(batch, events=piece, rejects=empty_rejects()))
+                    yield from self(replace(batch, rows=piece, rejects=empty_rejects()))
                 return
             judged = _rejected(batch, error)
         yield judged

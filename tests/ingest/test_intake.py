@@ -103,15 +103,29 @@ def test_what_the_shipper_refused_is_a_reject_with_its_reason() -> None:
     assert batch.rejects["error.message"].to_list() == ["too large"]
 
 
-def test_event_data_nested_too_deeply_are_a_reject_not_a_crash() -> None:
+def _deep(levels: int) -> bytes:
     system = '{"Channel":"Security","EventID":1,"TimeCreated":{"#attributes":{"SystemTime":"2026-01-01"}}}'
-    deep = "[" * 200 + "]" * 200
-    poison = f'{{"Event":{{"System":{system},"EventData":{{"Data":{deep}}}}}}}'.encode()
+    deep = "[" * levels + "]" * levels
+    return (
+        f'{{"Event":{{"System":{system},"EventData":{{"Image":"x.exe","Data":{deep}}}}}}}'.encode()
+    )
 
-    batches = Intake(lambda _part: frozenset({"Image"}))([message([poison, SSHD])])
 
-    assert sum(b.events.height for b in batches) == 1
-    assert "nested deeper" in batches[0].rejects["error.message"][0]
+def test_a_deep_field_does_not_hide_its_neighbours() -> None:
+    batches = Intake(lambda _part: frozenset({"Image"}))([message([_deep(200), SSHD])])
+
+    [windows] = [batch for batch in batches if batch.part.name.startswith("windows")]
+    assert windows.events["Image"].to_list() == ["x.exe"]
+
+
+def test_event_data_nested_too_deeply_are_a_reject_not_a_crash() -> None:
+    plain = _deep(1).replace(b"[]", b'""')
+
+    batches = Intake(lambda _part: frozenset({"Image"}))([message([_deep(100_000), SSHD, plain])])
+
+    assert sum(batch.height for batch in batches) == 2
+    assert "nested too deeply" in batches[0].rejects["error.message"][0]
+    assert batches[0].rejects["luytre.sequence"].to_list() == [0]
 
 
 def test_an_odd_event_id_does_not_lend_its_part_to_another() -> None:

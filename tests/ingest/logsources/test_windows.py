@@ -339,7 +339,7 @@ def test_the_fast_way_equals_the_slow_one(data: Mapping[str, Any] | None, code: 
     fast = Row(*found)
     assert fast.layout is slow.layout
     assert fast.time == slow.time
-    assert fast.layout.columns([fast.fields], names) == slow.layout.columns([slow.fields], names)
+    assert fast.layout.decode([fast.fields], names) == slow.layout.decode([slow.fields], names)
 
 
 @given(
@@ -371,7 +371,7 @@ def test_a_flat_line_is_read_as_its_dictionary_is(fields: Mapping[str, Any], cod
     assert fast.time == slow.time
     for rows in ([(fast, slow)], [(fast, slow), (slow, fast)]):
         ours, theirs = ([pair[i].fields for pair in rows] for i in (0, 1))
-        assert fast.layout.columns(ours, names) == slow.layout.columns(theirs, names)
+        assert fast.layout.decode(ours, names) == slow.layout.decode(theirs, names)
 
 
 def test_what_is_no_windows_event_is_no_shape() -> None:

@@ -40,7 +40,7 @@ def test_native_fields_are_those_that_winlogbeat_finds(shared_data: Any) -> None
         for document, raw in zip(wanted, raws, strict=True) if len(wanted) == len(raws) else ():
             row = Row(*windows.read(raw, Origin()))
             data = document["winlog"].get("event_data", {})
-            columns = row.layout.columns([row.fields], list(data))
+            columns = row.layout.decode([row.fields], list(data))
             for (name, value), column in zip(data.items(), columns, strict=True):
                 compared += 1
                 found = texts(column[0]) if column else ()
