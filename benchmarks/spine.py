@@ -11,9 +11,7 @@ import os
 
 os.environ["POLARS_MAX_THREADS"] = "1"  # before Polars starts its threads: figures are per core
 
-import platform
 import resource
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from benchmarks.page import machine, write_section
 from detections.load import load_rules
 from detections.match import Engine
 from detections.plan import build_plan
@@ -37,9 +36,6 @@ from tests.archives import packed, unpack
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "performance.md"
-START, END = "<!-- bench: start -->", "<!-- bench: end -->"
 MAIN_FOLDERS = ("rules", "rules-emerging-threats", "rules-threat-hunting")
 BATCHES = (1_000, 10_000, 100_000)
 MIB = 2**20
@@ -190,18 +186,6 @@ def rows(folder: Path) -> Iterator[str]:
     yield f"Peak memory of the whole measurement: {peak:.0f} MiB."
 
 
-def machine() -> str:
-    """Return what this was measured on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = (line.split(":")[1].strip() for line in lines if "model name" in line)
-    model = next(models, platform.processor())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, Polars {pl.__version__}"
-    )
-
-
 def main() -> None:
     """Measure, print, and write the page."""
     with tempfile.TemporaryDirectory() as name:
@@ -209,11 +193,7 @@ def main() -> None:
         for line in rows(Path(name)):
             print(line, flush=True)
             lines.append(line)
-    text = PAGE.read_text() if PAGE.exists() else f"# Performance\n\n{START}\n{END}\n"
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{START}\n" + "\n".join(lines) + f"\n{END}{after}")
-    sys.stderr.write(f"written to {PAGE}\n")
+    write_section("bench", lines)
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ class Correlator:
             if kept.used != turn:
                 kept.used = turn
                 touched.append(kept)
-            if kept.group.add(match, offset):
+            if kept.group.add(kept.lean(match), offset):
                 kept.news = True
         return touched
 

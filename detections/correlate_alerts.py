@@ -130,9 +130,12 @@ def _met(correlation: Correlation, episode: Episode, before: Alert | None) -> li
         if same is not None and same.value == match.event_id and not match.revision:
             reasons.append(same)
             continue
-        met = ", ".join([correlation.rules[place] for place in match.met])
+        # A match that was made when the correlation had more rules may name one that is gone.
+        rules = [correlation.rules[p] for p in match.met if p < len(correlation.rules)]
         at = time_of(match.time_us).isoformat()
-        reasons.append(Reason(met, "@timestamp", "event.id", "matched", at, match.event_id))
+        reasons.append(
+            Reason(", ".join(rules), "@timestamp", "event.id", "matched", at, match.event_id)
+        )
     return reasons
 
 

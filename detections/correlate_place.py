@@ -9,6 +9,7 @@ from detections.correlate_alerts import Key
 from detections.correlate_group import Group, Measure
 from detections.correlate_publish import Publisher
 from detections.correlate_streams import Streams
+from luytre.core.matches import Match
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from detections.correlation import Correlation
     from luytre.core.clock import Clock
 
+_NAMES_MAX = 100_000
 _THRESHOLDS = 4
 """A group keeps room for so many times the count that its rule asks for."""
 
@@ -25,7 +27,9 @@ _THRESHOLDS = 4
 class Kind:
     """What all groups of one correlation share; ``most`` is how many matches one may hold."""
 
-    __slots__ = ("_clock", "correlation", "measure", "most", "parents", "trailing_us")
+    __slots__ = (
+        "_clock", "_columns", "correlation", "measure", "most", "parents", "places", "trailing_us",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -39,9 +43,17 @@ class Kind:
         self.correlation, self.parents, self._clock = correlation, parents, clock
         self.measure = Measure(correlation)
         self.trailing_us = trailing_us
+        self.places = [(place,) for place in range(len(correlation.rules))]
+        self._columns: tuple[str, ...] = ()
         counted = correlation.type in ("event_count", "value_count")
         limits = [int(bound.limit) for bound in correlation.condition.bounds] if counted else []
         self.most = max(most, _THRESHOLDS * max(limits, default=0))
+
+    def shared(self, columns: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the last copy of the columns, if these are the same: they mostly are."""
+        if columns != self._columns:
+            self._columns = columns
+        return self._columns
 
     def publisher(self, key: Key) -> Publisher:
         """Return what sends the episodes of one group."""
@@ -63,6 +75,26 @@ class Kept:
         self.publisher: Publisher | None = None  # most groups never have anything to send
         self.used = self.counted = 0
         self.news = False
+
+    def lean(self, match: Match) -> Match:
+        """Return a match that shares with others what they have in common: half of its bytes."""
+        rule, organization, group = self.key
+        met, places = match.met, self.kind.places
+        return Match(
+            rule,
+            organization,
+            group,
+            match.event_id,
+            match.time_us,
+            match.ingested_us,
+            self.here.shared(match.stream),
+            places[met[0]] if len(met) == 1 and met[0] < len(places) else met,
+            match.value,
+            match.carried,
+            self.kind.shared(match.columns),
+            match.revision,
+            match.withdrawn,
+        )
 
     def recount(self) -> int:
         """Return how many matches there are more than at the last count."""
@@ -101,6 +133,7 @@ class Place:
 
     streams: Streams
     heard_us: int
+    _names: dict[str, str] = field(default_factory=dict)
     silent: bool = False
     groups: dict[Key, Kept] = field(default_factory=dict)
     lanes: dict[tuple[Key, str], Kept] = field(default_factory=dict)
@@ -111,6 +144,12 @@ class Place:
 
     def __len__(self) -> int:
         return len(self.groups) + len(self.lanes)
+
+    def shared(self, stream: str) -> str:
+        """Return the one copy of a stream's name."""
+        if len(self._names) > _NAMES_MAX:
+            self._names.clear()
+        return self._names.setdefault(stream, stream)
 
     def drop(self, kept: Kept) -> None:
         """Forget a group."""
