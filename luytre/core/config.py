@@ -9,15 +9,11 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import (
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field, ValidationError, field_validator
 
+from luytre.core.config_kafka import KafkaConfig
 from luytre.core.config_playbooks import PlaybooksConfig
-from luytre.core.config_section import Section as _Section
+from luytre.core.config_section import TIME_ZONE, Section, host_port, known_source
 from luytre.core.errors import ConfigurationError, Fault
 from luytre.core.yamlfile import Document, Place, read_yaml
 from luytre.core.zone import check_zone
@@ -26,32 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 MIB = 2**20
+SECRETS = frozenset({"api_key", "password"})
+"""Settings that the file may not hold in plain: ``${NAME}`` only (or a file beside it)."""
+
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})")
-_TIME_ZONE = (
-    "The zone of times that do not say theirs, as syslog's `Nov 23 06:00:00`: a name as"
-    " `Asia/Ho_Chi_Minh`, or an offset as `+07:00`; UTC if empty."
-)
 
 
-def _host_port(value: str) -> str:
-    found = _HOST_PORT.fullmatch(value)
-    if not found or int(found[2]) >= 2**16:
-        raise ValueError("must be host:port")
-    return value
-
-
-def _known_source(value: str, info: ValidationInfo) -> str:
-    """Refuse names that no decoder has; which those are is the caller's to say."""
-    known: Collection[str] = info.context or ()
-    if known and value not in known:
-        near = difflib.get_close_matches(value, known, 1)
-        remedy = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
-        raise ValueError(f'no log source is named "{value}"; {remedy}')
-    return value
-
-
-class FileInput(_Section):
+class FileInput(Section):
     """Files to follow."""
 
     paths: tuple[str, ...] = Field(
@@ -64,13 +41,13 @@ class FileInput(_Section):
     organization: str = Field(
         "", description="Whose events these are; the top-level `organization` if empty."
     )
-    time_zone: str = Field("", description=_TIME_ZONE)
+    time_zone: str = Field("", description=TIME_ZONE)
 
-    _log_source = field_validator("log_source")(_known_source)
+    _log_source = field_validator("log_source")(known_source)
     _time_zone = field_validator("time_zone", mode="before")(check_zone)
 
 
-class SyslogInput(_Section):
+class SyslogInput(Section):
     """A syslog listener."""
 
     listen: str = Field(description="Address as host:port; port 0 takes a free one.")
@@ -84,14 +61,14 @@ class SyslogInput(_Section):
     organization: str = Field(
         "", description="Whose events these are; the top-level `organization` if empty."
     )
-    time_zone: str = Field("", description=_TIME_ZONE)
+    time_zone: str = Field("", description=TIME_ZONE)
 
-    _listen = field_validator("listen")(_host_port)
-    _log_source = field_validator("log_source")(_known_source)
+    _listen = field_validator("listen")(host_port)
+    _log_source = field_validator("log_source")(known_source)
     _time_zone = field_validator("time_zone", mode="before")(check_zone)
 
 
-class HttpInput(_Section):
+class HttpInput(Section):
     """An HTTP intake for NDJSON."""
 
     listen: str = Field(description="Address as host:port; port 0 takes a free one.")
@@ -101,7 +78,7 @@ class HttpInput(_Section):
     organization: str = Field(
         "", description="Whose events these are; the top-level `organization` if empty."
     )
-    time_zone: str = Field("", description=_TIME_ZONE)
+    time_zone: str = Field("", description=TIME_ZONE)
     token_file: Path | None = Field(
         None,
         description="A file with the bearer token that senders must give; without it only loopback may be listened on, and a `Host` beyond loopback is refused. An `Origin` (a browser's page) always is.",
@@ -112,12 +89,12 @@ class HttpInput(_Section):
         description="The largest body after decompression; larger ones are answered 413.",
     )
 
-    _listen = field_validator("listen")(_host_port)
-    _log_source = field_validator("log_source")(_known_source)
+    _listen = field_validator("listen")(host_port)
+    _log_source = field_validator("log_source")(known_source)
     _time_zone = field_validator("time_zone", mode="before")(check_zone)
 
 
-class ShipConfig(_Section):
+class ShipConfig(Section):
     """What `luytre ship` reads and how it sends."""
 
     name: str = Field(
@@ -144,8 +121,8 @@ class ShipConfig(_Section):
     )
 
 
-class LogConfig(_Section):
-    """The embedded log."""
+class LogConfig(Section):
+    """The log: the embedded one, or Kafka (see `kafka`)."""
 
     partitions: int = Field(
         4, gt=0, le=1024, description="Partitions of a new topic: how many workers can share it."
@@ -161,7 +138,7 @@ class LogConfig(_Section):
     )
 
 
-class RulesConfig(_Section):
+class RulesConfig(Section):
     """Which Sigma rules run."""
 
     builtin: bool = Field(True, description="Run the rules that come with Luytre.")  # noqa: FBT003
@@ -202,7 +179,7 @@ class RulesConfig(_Section):
         )
 
 
-class FirstSeenConfig(_Section):
+class FirstSeenConfig(Section):
     """A column whose new values are marked."""
 
     column: str = Field(description="The column to watch, as `user.name`.")
@@ -213,7 +190,7 @@ class FirstSeenConfig(_Section):
     )
 
 
-class EnrichConfig(_Section):
+class EnrichConfig(Section):
     """Tables that add what we know. A missing table leaves nulls and a note in `luytre doctor`."""
 
     organizations: Path | None = Field(
@@ -235,7 +212,7 @@ class EnrichConfig(_Section):
     )
 
 
-class CorrelateConfig(_Section):
+class CorrelateConfig(Section):
     """Rules that look at many events."""
 
     lateness_s: float = Field(
@@ -245,7 +222,7 @@ class CorrelateConfig(_Section):
     )
 
 
-class ArchiveConfig(_Section):
+class ArchiveConfig(Section):
     """The archive of all events."""
 
     enabled: bool = Field(True, description="Keep every event in the Delta table.")  # noqa: FBT003
@@ -260,13 +237,13 @@ class ArchiveConfig(_Section):
     retention_days: int = Field(365, gt=0, description="How long events stay.")
 
 
-class AlertsConfig(_Section):
+class AlertsConfig(Section):
     """The store of alerts."""
 
     retention_days: int = Field(730, gt=0, description="How long alerts stay.")
 
 
-class MetricsConfig(_Section):
+class MetricsConfig(Section):
     """Prometheus metrics."""
 
     listen: str = Field(
@@ -276,10 +253,10 @@ class MetricsConfig(_Section):
     @field_validator("listen")
     @classmethod
     def _listen(cls, value: str) -> str:
-        return value and _host_port(value)
+        return value and host_port(value)
 
 
-class LogsConfig(_Section):
+class LogsConfig(Section):
     """Luytre's own logs, on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
@@ -287,7 +264,7 @@ class LogsConfig(_Section):
     )
 
 
-class Config(_Section):
+class Config(Section):
     """Everything that can be set."""
 
     data_dir: Path = Field(
@@ -299,7 +276,8 @@ class Config(_Section):
     )
     workers: int = Field(1, gt=0, le=256, description="Detect processes on this machine.")
     ship: ShipConfig = Field(default_factory=ShipConfig, description="What is read and sent.")
-    log: LogConfig = Field(default_factory=LogConfig, description="The embedded log.")
+    log: LogConfig = Field(default_factory=LogConfig, description="The log.")
+    kafka: KafkaConfig = Field(default_factory=KafkaConfig, description="Kafka as the log.")
     rules: RulesConfig = Field(default_factory=RulesConfig, description="The Sigma rules.")
     enrich: EnrichConfig = Field(default_factory=EnrichConfig, description="Enrichment tables.")
     correlate: CorrelateConfig = Field(
@@ -351,6 +329,9 @@ def _fill(value: Any, document: Document, place: Place, faults: list[Fault]) -> 
         return [_fill(v, document, (*place, i), faults) for i, v in enumerate(value)]
     if not isinstance(value, str):
         return value
+    if place and place[-1] in SECRETS and value and not _ENV.fullmatch(value):
+        remedy = f"write ${{NAME}} and export NAME, or use {place[-1]}_file"
+        faults.append(document.fault(place, "a secret stands in the file", remedy))
     faults.extend(
         document.fault(place, f"the environment has no {name}", f"export {name}")
         for name in _ENV.findall(value)
@@ -388,7 +369,7 @@ def _resolve(value: Any, folder: Path) -> Any:
     """Make every relative path absolute, from the folder of the configuration."""
     if isinstance(value, FileInput):
         return value.model_copy(update={"paths": tuple(str(folder / p) for p in value.paths)})
-    if isinstance(value, _Section):
+    if isinstance(value, Section):
         fields = {name: _resolve(getattr(value, name), folder) for name in type(value).model_fields}
         return value.model_copy(update=fields)
     if isinstance(value, tuple):

@@ -65,6 +65,21 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
             "organization: ${LUYTRE_NOT_SET}", ["1: the environment has no"], id="variable"
         ),
         pytest.param("metrics: {listen: everywhere}", ["1: "], id="address"),
+        pytest.param(
+            "kafka:\n  sasl: {user: u, password: geheim}",
+            ["2: a secret stands in the file; write ${NAME}"],
+            id="a password in plain",
+        ),
+        pytest.param(
+            "kafka:\n  sasl:\n    mechanism: PLAIN\n    user: u\n    password_file: p",
+            ['1: "kafka": sasl.mechanism PLAIN shows the password'],
+            id="a password over the open network",
+        ),
+        pytest.param(
+            "kafka:\n  sasl: {user: u}\n  tls: {key: k}",
+            ['2: "kafka.sasl": give password', '3: "kafka.tls": certificate and key'],
+            id="half of what belongs together",
+        ),
     ],
 )
 def test_every_fault_has_its_line(tmp_path: Path, text: str, faults: list[str]) -> None:
