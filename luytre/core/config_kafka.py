@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from luytre.core.config_section import Section, host_port
+from luytre.core.config_section import TIME_ZONE, Section, host_port, known_source
+from luytre.core.message import OUR_TOPICS
+from luytre.core.zone import check_zone
 
 
 class KafkaTls(Section):
@@ -54,6 +56,41 @@ class KafkaSasl(Section):
         return self
 
 
+class KafkaTopic(Section):
+    """A topic that other shippers write."""
+
+    topic: str = Field(
+        pattern=r"^[a-zA-Z0-9._-]{1,200}$", description="Its name, without any prefix."
+    )
+    shipper: Literal["filebeat", "winlogbeat", "vector", "rsyslog", "raw"] = Field(
+        "raw",
+        description="Who writes it. `filebeat`, `vector` and `rsyslog` (JSON) put a line into an envelope, which is taken off; `winlogbeat` and `raw` (one line or many in a message) are read as they are.",
+    )
+    log_source: str = Field(
+        "auto", description="What it holds: `auto`, or a name from `docs/reference/log-sources.md`."
+    )
+    log_sources: dict[str, str] = Field(
+        default_factory=dict,
+        description="What a value of `log_source_field` means, as `nginx.access: nginx`; other values mean `log_source`.",
+    )
+    log_source_field: str = Field(
+        "",
+        description="The field of the envelope that tells the log source; `event.dataset` (filebeat), `source_type` (vector) or `programname` (rsyslog) if empty.",
+    )
+    organization: str = Field(
+        "", description="Whose events these are; the top-level `organization` if empty."
+    )
+    time_zone: str = Field("", description=TIME_ZONE)
+
+    _log_source = field_validator("log_source")(known_source)
+    _time_zone = field_validator("time_zone", mode="before")(check_zone)
+
+    @field_validator("log_sources")
+    @classmethod
+    def _known(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        return {said: known_source(name, info) for said, name in value.items()}
+
+
 class KafkaConfig(Section):
     """Kafka as the log. Without `bootstrap` the embedded log is used."""
 
@@ -83,10 +120,23 @@ class KafkaConfig(Section):
     tls: KafkaTls | None = Field(None, description="TLS to the brokers; `{}` is enough for it.")
     sasl: KafkaSasl | None = Field(None, description="Who we are to the brokers.")
 
+    topics: tuple[KafkaTopic, ...] = Field(
+        (), description="Topics that other shippers write: `detect` reads them beside our own."
+    )
+
     @field_validator("bootstrap")
     @classmethod
     def _bootstrap(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(host_port, value))
+
+    @model_validator(mode="after")
+    def _others_topics(self) -> Self:
+        names = [source.topic for source in self.topics]
+        ours = {self.prefix + name for name in OUR_TOPICS}
+        for name in names:
+            if name in ours or name in OUR_TOPICS or names.count(name) > 1:
+                raise ValueError(f"the topic {name} is ours, or named twice")
+        return self
 
     @model_validator(mode="after")
     def _no_plain_password(self) -> Self:

@@ -19,6 +19,8 @@ EVENTS_TOPIC = "events"
 ALERTS_TOPIC = "alerts"
 REJECTS_TOPIC = "rejects"
 MATCHES_TOPIC = "matches"
+CONFIG_TOPIC = "config"
+OUR_TOPICS = (EVENTS_TOPIC, MATCHES_TOPIC, ALERTS_TOPIC, REJECTS_TOPIC, CONFIG_TOPIC)
 
 
 @dataclass(frozen=True, slots=True)

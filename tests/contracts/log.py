@@ -8,7 +8,8 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -62,14 +63,41 @@ def send(log: Log, values: Iterable[str], *, key: str = "k", topic: str = TOPIC)
     producer.close()
 
 
+SETTLED_S_MAX = 40.0
+QUIET_S = 0.0
+"""How long nothing must happen before a log counts as quiet: a cluster answers later than a disk."""
+
+
+@contextmanager
+def patience(quiet_s: float) -> Iterator[None]:
+    """Wait for ``quiet_s`` of quiet, in this process, where the suite waits for a log."""
+    global QUIET_S  # noqa: PLW0603 - the suite's functions are called from many modules
+    before, QUIET_S = QUIET_S, quiet_s
+    try:
+        yield
+    finally:
+        QUIET_S = before
+
+
+def send_keyed(log: Log, keyed: Iterable[tuple[str, str]]) -> None:
+    producer = log.producer()
+    for key, value in keyed:
+        producer.send(TOPIC, Message(key.encode(), value.encode()))
+    producer.close()
+
+
 def drain(consumer: Consumer, *, polls: int = 3) -> list[Record]:
-    """Return what comes until ``polls`` polls in a row bring nothing."""
+    """Return what comes until ``polls`` polls in a row, and for ``QUIET_S``, bring nothing."""
     records: list[Record] = []
-    empty = 0
-    while empty < polls:
+    empty, quiet_since_s = 0, time.monotonic()
+    until_s = quiet_since_s + SETTLED_S_MAX
+    while empty < polls or time.monotonic() < quiet_since_s + QUIET_S:
         found = consumer.poll(0.02)
         records += found
         empty = 0 if found else empty + 1
+        if found or not consumer.assignment():
+            quiet_since_s = time.monotonic()
+        assert quiet_since_s < until_s, "the log does not come to rest"
     return records
 
 
@@ -84,7 +112,15 @@ def reach(records: Iterable[Record]) -> dict[TopicPartition, int]:
 def settled(*consumers: Consumer) -> None:
     """Poll in turn until every partition has an owner and nobody gives one up any more."""
     before: object = None
-    while before != (before := [consumer.assignment() for consumer in consumers]) or not before[0]:
+    quiet_since_s = time.monotonic()
+    until_s = quiet_since_s + SETTLED_S_MAX
+    while True:
+        now = [consumer.assignment() for consumer in consumers]
+        if now != before or not now[0]:
+            before, quiet_since_s = now, time.monotonic()
+            assert quiet_since_s < until_s, "the group does not come to rest"
+        elif time.monotonic() >= quiet_since_s + QUIET_S:
+            return
         for consumer in consumers:
             assert not consumer.poll(0)
 
@@ -116,8 +152,7 @@ class LogContract:
 
     def test_a_key_sticks_to_its_partition(self, world: World) -> None:
         for _ in range(3):
-            for key in range(40):
-                send(world.log, [str(key)], key=str(key))
+            send_keyed(world.log, ((str(key), str(key)) for key in range(40)))
 
         records = drain(world.log.consumer("g", TOPIC))
 
@@ -251,15 +286,13 @@ class LogContract:
 
     def test_a_new_member_gets_its_share_and_nothing_comes_twice(self, world: World) -> None:
         keys = [str(number) for number in range(40)]
-        for key in keys:
-            send(world.log, [key], key=key)
+        send_keyed(world.log, ((key, key) for key in keys))
         first = world.log.consumer("g", TOPIC)
         records = drain(first)
         first.commit(reach(records))
         second = world.log.consumer("g", TOPIC)
         settled(first, second)
-        for key in keys:
-            send(world.log, ["later " + key], key=key)
+        send_keyed(world.log, ((key, "later " + key) for key in keys))
 
         mine, yours = drain(first), drain(second)
 
@@ -269,8 +302,7 @@ class LogContract:
         assert yours
 
     def test_what_is_given_up_can_be_committed_before(self, world: World) -> None:
-        for key in range(40):
-            send(world.log, [str(key)], key=str(key))
+        send_keyed(world.log, ((str(key), str(key)) for key in range(40)))
         given: list[frozenset[TopicPartition]] = []
 
         def commit(places: frozenset[TopicPartition]) -> None:
@@ -286,8 +318,7 @@ class LogContract:
         assert drain(second) == []
 
     def test_uncommitted_progress_of_a_revoked_partition_is_replayed(self, world: World) -> None:
-        for key in range(40):
-            send(world.log, [str(key)], key=str(key))
+        send_keyed(world.log, ((str(key), str(key)) for key in range(40)))
         first = world.log.consumer("g", TOPIC)
         records = drain(first)
         second = world.log.consumer("g", TOPIC)
