@@ -6,6 +6,7 @@ A test module subclasses ``LogContract`` and gives a fixture ``world``; see ``Wo
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -65,18 +66,15 @@ def send(log: Log, values: Iterable[str], *, key: str = "k", topic: str = TOPIC)
 
 SETTLED_S_MAX = 40.0
 QUIET_S = 0.0
-"""How long nothing must happen before a log counts as quiet: a cluster answers later than a disk."""
+"""How long nothing must happen until a log is quiet: a cluster answers later than a disk."""
 
 
 @contextmanager
 def patience(quiet_s: float) -> Iterator[None]:
-    """Wait for ``quiet_s`` of quiet, in this process, where the suite waits for a log."""
-    global QUIET_S  # noqa: PLW0603 - the suite's functions are called from many modules
-    before, QUIET_S = QUIET_S, quiet_s
-    try:
+    """Wait for ``quiet_s`` of quiet where the suite waits for a log."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "QUIET_S", quiet_s)
         yield
-    finally:
-        QUIET_S = before
 
 
 def send_keyed(log: Log, keyed: Iterable[tuple[str, str]]) -> None:
