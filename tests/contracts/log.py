@@ -87,8 +87,7 @@ def send_keyed(log: Log, keyed: Iterable[tuple[str, str]]) -> None:
 def drain(consumer: Consumer, *, polls: int = 3) -> list[Record]:
     """Return what comes until ``polls`` polls in a row, and for ``QUIET_S``, bring nothing."""
     records: list[Record] = []
-    empty, quiet_since_s = 0, time.monotonic()
-    until_s = quiet_since_s + SETTLED_S_MAX
+    empty, quiet_since_s, until_s = 0, time.monotonic(), time.monotonic() + SETTLED_S_MAX
     while empty < polls or time.monotonic() < quiet_since_s + QUIET_S:
         found = consumer.poll(0.02)
         records += found
@@ -110,8 +109,7 @@ def reach(records: Iterable[Record]) -> dict[TopicPartition, int]:
 def settled(*consumers: Consumer) -> None:
     """Poll in turn until every partition has an owner and nobody gives one up any more."""
     before: object = None
-    quiet_since_s = time.monotonic()
-    until_s = quiet_since_s + SETTLED_S_MAX
+    until_s = time.monotonic() + SETTLED_S_MAX
     while True:
         now = [consumer.assignment() for consumer in consumers]
         if now != before or not now[0]:
