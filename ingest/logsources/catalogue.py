@@ -21,13 +21,27 @@ from ingest.logsources import (
     zeek,
     zimbra,
 )
-from ingest.logsources.windows_channels import CHANNELS, LINUX_CHANNEL
+from ingest.logsources.windows_channels import (
+    CATEGORIZED,
+    CHANNELS,
+    LINUX_CATEGORIZED,
+    LINUX_CHANNEL,
+    REGISTRY_EVENT_TYPES,
+    SYSMON,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from ingest.decode.layout import Layout
-    from luytre.core.batch import LogSource
+    from luytre.core.batch import LogSource, Part
+
+
+class Readable(NamedTuple):
+    """A part, and all columns that its events can have; None if the log itself decides."""
+
+    part: Part
+    columns: frozenset[str] | None
 
 
 class Described(NamedTuple):
@@ -68,7 +82,33 @@ _WORDS = {
 
 def describe() -> list[Described]:
     """Return what every hint leads to."""
-    layouts: dict[str, Iterable[Layout]] = {
+    layouts = _layouts()
+    return [
+        Described(hint, layout.part.name, layout.part.logsources, _columns(layout))
+        for hint in HINTS
+        for layout in layouts.get(hint, ())
+    ]
+
+
+def readable() -> list[Readable]:
+    """Return every part that can be read; of Windows those that log sources tell apart."""
+    layouts = {**_layouts(), "windows": map(windows.layout, *zip(*_windows(), strict=True))}
+    return [
+        Readable(layout.part, None if layout.open else layout.known)
+        for found in layouts.values()
+        for layout in found
+    ]
+
+
+def _windows() -> Iterator[tuple[str | None, int | None, str]]:
+    yield from ((service, None, "") for service in (*dict.fromkeys(CHANNELS.values()), None))
+    yield from ((service, event_id, "") for service, event_id in CATEGORIZED)
+    yield from ((SYSMON, 12, kind) for kind in REGISTRY_EVENT_TYPES)
+    yield from ((LINUX_CHANNEL, event_id, "") for event_id in LINUX_CATEGORIZED)
+
+
+def _layouts() -> dict[str, Iterable[Layout]]:
+    return {
         "windows": [windows.layout(service, event_id) for service, event_id in _WINDOWS],
         "auditd": [auditd.LAYOUT],
         "auth": [sshd.LAYOUT, sudo.LAYOUT, programs.AUTH],
@@ -84,11 +124,6 @@ def describe() -> list[Described]:
         "cisco": cisco.LAYOUTS,
         "json": [documents.LAYOUT],
     }
-    return [
-        Described(hint, layout.part.name, layout.part.logsources, _columns(layout))
-        for hint in HINTS
-        for layout in layouts.get(hint, ())
-    ]
 
 
 def _columns(layout: Layout) -> tuple[tuple[str, str], ...]:

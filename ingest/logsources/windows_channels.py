@@ -169,6 +169,10 @@ _LINUX_SYSMON: Mapping[int, str] = {
     5: "process_termination", 9: "raw_access_read", 11: "file_event", 23: "file_delete",
 }  # fmt: skip
 LINUX_CHANNEL = "linux-sysmon/operational"
+CATEGORIZED = tuple(_CATEGORIES)
+"""Services and event ids that are of a category."""
+LINUX_CATEGORIZED = tuple(_LINUX_SYSMON)
+"""Event ids of Sysmon for Linux that are of a category."""
 
 
 def windows_logsources(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from luytre.cli.output import complain, console, counted, level_text, print_json, say, table, text
-from luytre.cli.settings import ConfigOption, JsonOption, log_source, read_config
+from luytre.cli.rules_check import check
+from luytre.cli.settings import ConfigOption, JsonOption, PathsArgument, log_source, read_config
 from luytre.core.alert import LEVELS
 from luytre.core.errors import Refused
 from luytre.processor import content
@@ -20,26 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Check, list, test, explain, and install Sigma rules.")
 
-PathsArgument = Annotated[
-    list[Path] | None, typer.Argument(help="Rule files or folders; all configured ones if none.")
-]
-
-
-@app.command()
-def check(
-    paths: PathsArgument = None, config: ConfigOption = None, *, as_json: JsonOption = False
-) -> None:
-    """Check rules: every fault at once, each with file:line and remedy. Exit code 1 if any."""
-    checked = content.check(read_config(config), paths or [])
-    if as_json:
-        for fault in checked.faults:
-            print_json({"path": str(fault.path), "line": fault.line, "problem": fault.problem,
-                        "remedy": fault.remedy})  # fmt: skip
-    else:
-        _print_faults(checked.faults)
-        say(f"{counted(len(checked.rules), 'good rule')}, {counted(len(checked.faults), 'fault')}")
-    if checked.faults:
-        raise typer.Exit(1)
+app.command()(check)
 
 
 @app.command("list")

@@ -26,6 +26,10 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one document a line.")]
 
+PathsArgument = Annotated[
+    list[Path] | None, typer.Argument(help="Rule files or folders; all configured ones if none.")
+]
+
 
 def read_config(path: Path | None) -> Config:
     """Return the configuration that a command was given, and set up logs after it.

@@ -98,7 +98,7 @@ def content(
     Raises:
         Refused: a path of ``extra`` does not exist, or no valid rule is left.
     """
-    _exist(extra)
+    exist(extra)
     rules = settings(config)
     added = {"paths": (*rules.paths, *extra), "builtin": builtin and rules.builtin}
     return wired(plan_rules(config, rules.model_copy(update=added)), versions)
@@ -117,7 +117,7 @@ def plan_rules(config: Config, rules: RulesConfig) -> Loaded:
         builtin=rules.builtin,
         disabled=rules.disabled,
         levels=rules.levels,
-        adaptation=_adaptation(rules),
+        adaptation=adaptation_of(rules),
     )
     if not loaded.plan.rules:
         reasons = "\n".join(str(fault) for fault in loaded.faults[:20])
@@ -135,12 +135,12 @@ def wired(loaded: Loaded, versions: Callable[[], Mapping[str, str]] = dict) -> C
 
 def check(config: Config, given: Sequence[Path]) -> RuleSet:
     """Return the rules and every fault of the given paths, or of all that is configured."""
-    _exist(given)
+    exist(given)
     rules = settings(config)
     loaded = load_rules(
         given or rules.paths,
         builtin=rules.builtin and not given,
-        adaptation=_adaptation(rules),
+        adaptation=adaptation_of(rules),
     )
     _, faults = build_plan(loaded.rules, loaded.filters)
     return replace(loaded, faults=(*loaded.faults, *faults))
@@ -237,7 +237,8 @@ def _decoded(intake: Intake, messages: Sequence[Message]) -> list[Batch]:
     return intake([Record("once", 0, n, now, message) for n, message in enumerate(messages)])
 
 
-def _exist(paths: Sequence[Path]) -> None:
+def exist(paths: Sequence[Path]) -> None:
+    """Refuse paths that are not there, all of them at once."""
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise Refused("\n".join(f"{path} does not exist" for path in missing))
@@ -252,5 +253,6 @@ def plans_folder(config: Config) -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "luytre" / "plans"
 
 
-def _adaptation(rules: RulesConfig) -> Adaptation:
+def adaptation_of(rules: RulesConfig) -> Adaptation:
+    """Return what the deployment adds to all rules."""
     return read_adaptation(rules.placeholders, rules.mappings, file=rules.placeholders_file)

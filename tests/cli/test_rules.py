@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import ACCESS, BAD_RULE, GOOD_RULE, RULE, RULE_ID, Call, forbidden
+from tests.cli.running import ACCESS, BAD_RULE, GOOD_RULE, RULE, RULE_ID, WINDOWS, Call, forbidden
 
 OTHER_ID = "0d1a3a62-95a1-4d0b-8c63-5c9b9b8c1f10"
 
@@ -31,7 +31,7 @@ def test_our_own_rules_are_good_and_their_examples_hold(luytre: Call) -> None:
     tried = luytre("rules", "test")
 
     assert checked.code == tried.code == 0
-    assert checked.lines[0].endswith(" good rules, 0 faults")
+    assert ", 0 faults, 0 remarks; cost: " in checked.lines[-1]
     assert tried.lines[0].endswith(" examples, 0 wrong")
 
 
@@ -47,7 +47,7 @@ def test_check_names_every_fault_by_file_and_line(luytre: Call, rules: Path) -> 
     named = {line.split(":")[0] for line in ran.err.splitlines()}
     assert {str(rules / name) for name in ("bad.yml", "no.yml", "bytes.yml")} < named
     assert f"{rules / 'bad.yml'}:4: " in ran.err
-    assert ran.out.startswith("1 good rule, ")
+    assert ran.lines[-1].startswith("1 good rule, 0 correlations, 0 filters, 4 faults, ")
 
 
 def test_check_gives_faults_as_json(luytre: Call, rules: Path) -> None:
@@ -56,7 +56,66 @@ def test_check_gives_faults_as_json(luytre: Call, rules: Path) -> None:
     ran = luytre("rules", "check", "--json", rules)
 
     assert ran.code == 1
-    assert [(row["path"], row["line"]) for row in ran.documents] == [(str(rules / "bad.yml"), 4)]
+    faults = [row for row in ran.documents if row["kind"] == "fault"]
+    assert [(row["path"], row["line"]) for row in faults] == [(str(rules / "bad.yml"), 4)]
+
+
+ODD = """title: odd
+id: 0d1a3a62-95a1-4d0b-8c63-5c9b9b8c1f10
+status: test
+references: [x, x]
+logsource: {category: webserver}
+detection:
+    s:
+        cs-user-agent|contains: Mozilla/5.0
+        cs-cookies|re: '[0-9]'
+    condition: s
+level: low
+"""
+
+
+def test_check_says_what_may_be_wrong_with_rules_that_run(luytre: Call, rules: Path) -> None:
+    odd = rules / "odd.yml"
+    odd.write_text(ODD)
+
+    ran = luytre("rules", "check", rules)
+    rows = luytre("rules", "check", "--json", rules).documents
+
+    assert ran.code == 0
+    remarks = [(row["kind"], row["line"]) for row in rows if "line" in row]
+    assert remarks == [("schema", 4), ("overlap", 6), ("field", 9)]
+    assert f"{odd}:4: schema: references has 'x' twice; remove one" in ran.lines
+    assert (
+        f'{odd}:6: overlap: every event that it finds is found by "mozilla" ({RULE_ID}) too'
+        in ran.out
+    )
+    assert (
+        f'{odd}:9: field: no event of apache/access, nginx/access, web/access has a field "cs-cookies"'
+        in ran.out
+    )
+    costs = {row["title"]: row for row in rows if row["kind"] == "cost"}
+    assert costs["odd"]["grade"] == "cheap"
+    assert costs["odd"]["triggers"] == ["cs-user-agent: *mozilla/5.0*"]
+    assert (costs["odd"]["atoms"], costs["odd"]["regexes"]) == (2, 1)
+    assert luytre("rules", "check", "--strict", rules).code == 1
+
+
+def test_check_looks_for_fields_in_a_sample(luytre: Call, tmp_path: Path) -> None:
+    rule = tmp_path / "rule.yml"
+    rule.write_text(
+        RULE.format(title="t", id=RULE_ID)
+        .replace("{category: webserver}", "{product: windows, category: process_creation}")
+        .replace("cs-user-agent|contains: Mozilla", "Image: x, Grandparent: y")
+    )
+    Path("sample.ndjson").write_bytes(WINDOWS)
+
+    ran = luytre("rules", "check", rule, "--events", "sample.ndjson")
+
+    assert ran.code == 0
+    assert 'no event of the sample has a field "Grandparent" (linux/sysmon/1, ' not in ran.out
+    assert 'no event of the sample has a field "Grandparent" (windows/' in ran.out
+    assert '"Image"' not in ran.out
+    assert "1 event looked at for fields" in ran.lines
 
 
 def test_list_shows_what_would_run(luytre: Call, rules: Path) -> None:
