@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luytre.cli.output import console, level_text, print_json, say, table, text, time_text
+from luytre.cli.output import console, counted, level_text, print_json, say, table, text, time_text
 from luytre.cli.settings import ConfigOption, JsonOption, read_installation, scope, utc
 from luytre.core.alert import LEVELS, Alert, AlertQuery, Level
 from luytre.core.errors import Refused
 from luytre.processor import build
+from luytre.processor.refused import refusals, send_again
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +102,36 @@ def show(
         print_json(found)
     else:
         _show_one(found)
+
+
+@app.command()
+def refused(
+    config: ConfigOption = None,
+    *,
+    again: Annotated[bool, typer.Option("--again", help="Offer them to the store again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the alerts that the store refused for good, with the reason: no other list has them."""
+    opened = build.open_log(read_installation(config))
+    if again:
+        sent = send_again(opened.topics(), opened.producer())
+        say(
+            f"{counted(sent, 'alert')} will be stored by `luytre index` if the store takes them now"
+        )
+        return
+    found = list(refusals(opened.topics()))
+    if as_json:
+        for refusal in found:
+            print_json(refusal)
+        return
+    rows = [
+        (text(r.alert.id[:10]), text(time_text(r.at)), text(r.alert.rule.title), text(r.reason))
+        for r in found
+    ]
+    if not rows:
+        say("The store refused no alert.")
+        return
+    console().print(table("", ["id", "refused at", "rule", "reason"], rows))
 
 
 def _show_many(

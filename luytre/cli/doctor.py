@@ -6,6 +6,7 @@ import typer
 
 from luytre.cli.output import console, print_json, table, text
 from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.core.finding import Finding
 from luytre.processor.health import examine
 
 STYLES = {"good": "green", "warning": "yellow", "bad": "bold red"}
@@ -13,7 +14,11 @@ STYLES = {"good": "green", "warning": "yellow", "bad": "bold red"}
 
 def doctor(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
     """Check disk, clock, databases, rules, tables, archive, ledger and lag. Exit code 1 if bad."""
-    findings = examine(read_config(config))
+    show(examine(read_config(config)), as_json=as_json)
+
+
+def show(findings: list[Finding], *, as_json: bool) -> None:
+    """Print findings, and end with exit code 1 if any is bad."""
     if as_json:
         for finding in findings:
             print_json(finding)

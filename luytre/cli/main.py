@@ -12,6 +12,7 @@ from luytre.cli import (
     archive,
     demo,
     doctor,
+    elastic,
     ledger,
     playbooks,
     rejects,
@@ -46,6 +47,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(rules.app, name="rules")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(archive.app, name="archive")
+app.add_typer(elastic.app, name="elastic")
 app.add_typer(playbooks.app, name="playbooks")
 
 

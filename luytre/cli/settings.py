@@ -56,7 +56,7 @@ def read_installation(path: Path | None) -> Config:
         ConfigurationError: with all its faults.
     """
     config = read_config(path)
-    if not Places(config.data_dir).log.exists():
+    if not config.alerts.elastic.urls and not Places(config.data_dir).log.exists():
         raise Refused(
             f"nothing has run in {config.data_dir}: start `luytre run`,"
             " or name its configuration with --config"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
@@ -12,6 +12,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from luytre.core.batch import Batch
+    from luytre.core.clock import Clock
     from luytre.core.organization import Scope
 
 Level = Literal["informational", "low", "medium", "high", "critical"]
@@ -129,6 +130,10 @@ class AlertQuery:
     offset: int = 0
 
 
+DeadLetters = Callable[[Sequence[tuple[Alert, str]]], None]
+"""Durably keeps alerts that a store will never take, each with the reason, before it returns."""
+
+
 class AlertStore(Protocol):
     """Where alerts are kept: append-only facts. Every read names the organisations it may see.
 
@@ -156,5 +161,11 @@ class AlertStore(Protocol):
 
     def tally(self, scope: Scope) -> Mapping[tuple[str, Level], int]:
         """Return how many alerts each (rule title, level) has."""
+
+    def expire(self, days: float, clock: Clock) -> int:
+        """Delete what was detected longer than ``days`` ago and return how many alerts it was.
+
+        A store may keep an alert longer, until all of its month can go.
+        """
 
     def close(self) -> None: ...

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
+from luytre.core.config_alerts import AlertsConfig
 from luytre.core.config_kafka import KafkaConfig
 from luytre.core.config_playbooks import PlaybooksConfig
 from luytre.core.config_section import TIME_ZONE, Section, host_port, known_source
@@ -235,12 +236,6 @@ class ArchiveConfig(Section):
         description="Seconds that events gather at the most; also how often offsets are committed.",
     )
     retention_days: int = Field(365, gt=0, description="How long events stay.")
-
-
-class AlertsConfig(Section):
-    """The store of alerts."""
-
-    retention_days: int = Field(730, gt=0, description="How long alerts stay.")
 
 
 class MetricsConfig(Section):

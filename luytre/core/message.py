@@ -20,7 +20,11 @@ ALERTS_TOPIC = "alerts"
 REJECTS_TOPIC = "rejects"
 MATCHES_TOPIC = "matches"
 CONFIG_TOPIC = "config"
-OUR_TOPICS = (EVENTS_TOPIC, MATCHES_TOPIC, ALERTS_TOPIC, REJECTS_TOPIC, CONFIG_TOPIC)
+REFUSED_TOPIC = "refused"
+"""Alerts that the store will never take, each with the reason."""
+OUR_TOPICS = (
+    EVENTS_TOPIC, MATCHES_TOPIC, ALERTS_TOPIC, REJECTS_TOPIC, REFUSED_TOPIC, CONFIG_TOPIC,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,15 @@ ALERTS_STORED = Counter("luytre_alerts_stored_total", "Alerts new to the store")
 ALERTS_UNREADABLE = Counter(
     "luytre_alerts_unreadable_total", "Alerts in the log that are damaged or of a newer version"
 )
+ALERTS_REFUSED = Counter(
+    "luytre_alerts_refused_total", "Alerts that the store will never take: `luytre alerts refused`"
+)
+ALERTS_EXPIRED = Counter(
+    "luytre_alerts_expired_total", "Alerts of a month that retention has deleted: not kept again"
+)
+ALERTS_REPEATED = Counter(
+    "luytre_alerts_repeated_total", "Documents sent to the store again, as it was not sure or busy"
+)
 BLOCKED = Gauge("luytre_blocked", "1 while a loop waits for a store that takes nothing", ["loop"])
 ARCHIVED = Counter("luytre_events_archived_total", "Events appended to the archive")
 LAG = Gauge("luytre_lag_messages", "Messages that a group has not committed yet", ["group"])
@@ -50,7 +59,8 @@ POLL_S = Histogram("luytre_poll_seconds", "Time that one poll's events took in a
 
 ALL = (
     EVENTS_SHIPPED, BYTES_SHIPPED, EVENTS_READ, REJECTS, RESENT, ALERTS, HIDDEN, UNCORRELATED,
-    ALERTS_STORED, ALERTS_UNREADABLE, BLOCKED, ARCHIVED,
+    ALERTS_STORED, ALERTS_UNREADABLE, ALERTS_REFUSED, ALERTS_EXPIRED,
+    ALERTS_REPEATED, BLOCKED, ARCHIVED,
     LAG, EVENT_AGE_S, RULES, RULES_VERSION, RULES_SINCE_S, RULES_REFUSED, RELOADS, POLL_S,
 )  # fmt: skip
 """What the documentation lists and tests enumerate."""

@@ -20,7 +20,7 @@ from ingest.shippers.ship import Shipper
 from luytre.core.clock import SystemClock
 from luytre.core.errors import NeighbourError
 from luytre.core.log import get_logger
-from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, MATCHES_TOPIC, REJECTS_TOPIC
+from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, MATCHES_TOPIC, OUR_TOPICS
 from luytre.core.metrics import LAG, serve_metrics
 from luytre.processor.account import Account, accounts_of
 from luytre.processor.compile import compile_beside
@@ -32,12 +32,13 @@ from luytre.processor.index import IndexSink
 from luytre.processor.judge import Judge
 from luytre.processor.live import Live, watching
 from luytre.processor.places import Places
+from luytre.processor.refused import RefusedAlerts
 from luytre.processor.run import Loop
 from luytre.processor.scan import Scanner
 from luytre.processor.source import FolderSource
+from luytre.processor.stores import open_alert_store
 from luytre.processor.upkeep import Task, Upkeep
 from luytre.processor.workers import Announcer
-from luytre.store.alerts import SqliteAlertStore
 from luytre.store.archive import Archive
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from detections.plan_cache import Loaded
     from enrich import Enrichment
+    from luytre.core.alert import AlertStore
     from luytre.core.batch import Batch, Part
     from luytre.core.clock import Clock
     from luytre.core.config import Config
@@ -69,14 +71,14 @@ Made = TypeVar("Made")
 def open_log(config: Config) -> EmbeddedLog:
     """Return the embedded log with its topics."""
     opened = EmbeddedLog(Places(config.data_dir).log, config.log, SystemClock())
-    for topic in (EVENTS_TOPIC, MATCHES_TOPIC, ALERTS_TOPIC, REJECTS_TOPIC):
+    for topic in OUR_TOPICS:
         opened.topics().create(topic, config.log.partitions)
     return opened
 
 
-def alert_store(config: Config) -> SqliteAlertStore:
+def alert_store(config: Config) -> AlertStore:
     """Return the alert store."""
-    return SqliteAlertStore(Places(config.data_dir).alerts)
+    return open_alert_store(config)
 
 
 def ledger(config: Config) -> Ledger:
@@ -235,7 +237,8 @@ def index(config: Config, stopped: Callable[[], bool]) -> None:
     """Run the index loop until stopped."""
     opened, clock = open_log(config), SystemClock()
     observed = _observed(opened, INDEX_GROUP, ALERTS_TOPIC)
-    loop = Loop("index", IndexSink(alert_store(config)), clock, observed)
+    store = open_alert_store(config, RefusedAlerts(opened.producer()))
+    loop = Loop("index", IndexSink(store, clock), clock, observed)
     with metrics(config, 0):
         loop.run(opened.consumer(INDEX_GROUP, ALERTS_TOPIC, on_revoke=loop.on_revoke), stopped)
 

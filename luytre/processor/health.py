@@ -4,43 +4,34 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import enrich
 from luytre.core.clock import SystemClock
 from luytre.core.database import DatabaseError, open_database
 from luytre.core.errors import LuytreError
+from luytre.core.finding import Finding
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC
 from luytre.processor import build
 from luytre.processor.content import content
 from luytre.processor.places import Places
 from luytre.processor.supervise import read_status
 from luytre.processor.workers import VERSION_SHOWN, WorkerStatus, read_workers
+from luytre.store import elastic_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from luytre.core.config import Config
+    from luytre.core.finding import State
 
-State = Literal["good", "warning", "bad"]
 FREE_WARNING, FREE_BAD = 0.15, 0.05
 LAG_WARNING = 1_000
 """Messages, each up to ``ship.message_events_max`` events."""
 
 BUILT = datetime(2026, 11, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    state: State
-    detail: str
-    remedy: str = ""
 
 
 def examine(config: Config) -> list[Finding]:
@@ -56,6 +47,8 @@ def examine(config: Config) -> list[Finding]:
     ]
     if Places(config.data_dir).log.exists():
         questions += [_databases, _archive, _ledger, _lag]
+    if config.alerts.elastic.urls:
+        questions.append(_elastic)
     findings: list[Finding] = []
     for question in questions:
         try:
@@ -163,6 +156,10 @@ def _archive(config: Config) -> Iterator[Finding]:
         yield Finding("archive", "bad", f"{problem.path}: {problem.problem}", problem.remedy)
     if not problems:
         yield Finding("archive", "good", str(Places(config.data_dir).archive))
+
+
+def _elastic(config: Config) -> Iterator[Finding]:
+    yield from elastic_check.examine(config.alerts.elastic)
 
 
 def _ledger(config: Config) -> Iterator[Finding]:

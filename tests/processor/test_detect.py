@@ -128,7 +128,7 @@ class House:
 
     def index(self) -> list[str]:
         log, store = self.log(), SqliteAlertStore(self.folder / "alerts.sqlite")
-        loop = Loop("index", IndexSink(store), SystemClock())
+        loop = Loop("index", IndexSink(store, SystemClock()), SystemClock())
         loop.run(log.consumer("index", ALERTS_TOPIC), _until_idle(log, "index", ALERTS_TOPIC))
         found = store.find(AlertQuery(limit=1000), Scope.everything())
         store.close()

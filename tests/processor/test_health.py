@@ -9,9 +9,10 @@ import pytest
 from luytre.core.batch import TopicPartition
 from luytre.core.clock import SystemClock
 from luytre.core.config import Config, LogConfig, RulesConfig
+from luytre.core.finding import Finding
 from luytre.core.message import EVENTS_TOPIC, Message
 from luytre.processor import build
-from luytre.processor.health import LAG_WARNING, Finding, examine
+from luytre.processor.health import LAG_WARNING, examine
 from luytre.processor.places import Places
 
 GARBAGE = b"no database, but longer than a header " * 200

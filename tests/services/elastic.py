@@ -49,6 +49,16 @@ class ElasticNode(Server):
         return found["status"] != "red" and not found["initializing_shards"]
 
 
+def forget(url: str, name: str) -> None:
+    """Delete every index and template whose name begins with ``name``."""
+    with httpx.Client(base_url=url, timeout=60) as client:
+        found = client.get(f"/{name}-*/_settings", params={"expand_wildcards": "all"}).json()
+        for index in found:
+            client.delete(f"/{index}").raise_for_status()
+        client.delete(f"/_index_template/{name}")
+        client.delete(f"/_component_template/{name}@mappings")
+
+
 def laid_out() -> Path:
     """Return a home folder for nodes, made once beside the jars; raises ``MissingError``."""
     lib = jars(*ARTIFACTS)

@@ -4,6 +4,7 @@ A test that asks for one of ``SERVERS`` is marked ``integration`` and runs with 
 Where Java or Maven is missing it is skipped and says so; in CI it fails.
 """
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,18 +12,21 @@ from typing import TypeVar
 
 import pytest
 
-from tests.services import elastic, kafka
-from tests.services.elastic import ElasticNode
+from luytre.core.config_alerts import ElasticConfig
+from tests.services import elastic as elasticsearch
+from tests.services import kafka
+from tests.services.elastic import ElasticNode, forget
 from tests.services.java import MissingError
 from tests.services.kafka import KafkaBroker
 from tests.services.process import Server
 
 SERVERS = {
-    "elastic_node": f"Elasticsearch {elastic.VERSION}",
+    "elastic_node": f"Elasticsearch {elasticsearch.VERSION}",
     "kafka_broker": f"Apache Kafka {kafka.VERSION}",
 }
 """Each server's fixture, and what it is called."""
 
+_NUMBERS = itertools.count()
 AnyServer = TypeVar("AnyServer", bound=Server)
 
 
@@ -51,6 +55,14 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
 def elastic_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElasticNode]:
     """One node for all tests: each takes an alias of its own."""
     yield from running(lambda: ElasticNode(tmp_path_factory.mktemp("elasticsearch")))
+
+
+@pytest.fixture
+def elastic(elastic_node: ElasticNode) -> Iterator[ElasticConfig]:
+    """The configuration of a store that no other test has; it is deleted afterwards."""
+    config = ElasticConfig(urls=(elastic_node.url,), name=f"t{os.getpid()}-{next(_NUMBERS)}")
+    yield config
+    forget(elastic_node.url, config.name)
 
 
 @pytest.hookimpl(tryfirst=True)
