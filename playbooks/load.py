@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from luytre.core.errors import Fault
 from luytre.core.yamlfile import Document, Place, read_yaml
-from playbooks import graph, notices
+from playbooks import commands, graph, notices
 from playbooks.jsonfile import read_json
 from playbooks.model import EXTENSION, Playbook, PlaybookNotes, StepNotes
 
@@ -103,6 +103,7 @@ def read_playbook(document: Document) -> tuple[Loaded | None, list[Fault]]:
     loaded = Loaded(document, playbook, notes, step_notes)
     faults += graph.faults(playbook, document)
     faults += notices.faults(loaded)
+    faults += commands.faults(loaded)
     if faults:
         return None, _sorted(faults)
     return replace(loaded, remarks=tuple(notices.remarks(playbook, document))), []

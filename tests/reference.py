@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 from luytre.cli.main import app
 from luytre.core import metrics
 from luytre.core.config import Config
+from playbooks.actions import ACTIONS
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "Made from the code by `make docs`; `make check` fails when it is out of date.\n"
@@ -126,7 +127,36 @@ def metric_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"configuration.md": configuration, "commands.md": commands, "metrics.md": metric_page}
+def action_page() -> str:
+    """Return the page of every action of playbooks."""
+    effects = {"reads": "reads", "tells": "tells somebody", "changes": "changes something"}
+    lines = [
+        "# Actions of playbooks",
+        "",
+        NOTE,
+        "A step's command of type `luytre` names one. Its arguments are checked when the playbook is loaded, and again when it is done.",
+        "",
+        "| action | does | people who must agree | may be done twice | taken back by | arguments |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, action in ACTIONS.items():
+        wanted = [
+            f"`{key}`" if field.is_required() else f"`{key}` (`{field.default}`)"
+            for key, field in action.arguments.model_fields.items()
+        ]
+        lines.append(
+            f"| `{name}` | {effects[action.effect]}: {(action.__doc__ or '').splitlines()[0]} | {action.approvals or 'none'} | "
+            f"{'yes' if action.repeats else 'no'} | {f'`{action.undo}`' if action.undo else ''} | {', '.join(wanted)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "actions.md": action_page,
+    "configuration.md": configuration,
+    "commands.md": commands,
+    "metrics.md": metric_page,
+}
 
 
 def main() -> int:

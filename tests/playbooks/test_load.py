@@ -212,3 +212,38 @@ def _places(value: Any, place: tuple[str | int, ...]) -> set[tuple[str | int, ..
     for key, inner in items:
         found |= _places(inner, (*place, key))
     return found
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        pytest.param({"command": "block-adress"}, 'did you mean "block-address"', id="unknown action"),
+        pytest.param({"command": "block-address"}, "address: Field required", id="argument missing"),
+        pytest.param({"command": "block-address", "arguments": {"address": "10.0.0.0/8"}}, "is no address", id="bad value"),
+        pytest.param({"command": "block-address", "arguments": {"address": "__address__:value", "adress": "x"}}, "adress: Extra", id="unknown argument"),
+        pytest.param({"command": "block-address", "arguments": {"address": "__nobody__:value"}}, "no variable is named", id="unknown variable"),
+        pytest.param({"command": "wait", "arguments": {"minutes": "5"}}, "minutes", id="a number as text"),
+        pytest.param({}, "names its action", id="no action"),
+    ],
+)  # fmt: skip
+def test_refuses_what_an_action_would_refuse(command: dict[str, Any], problem: str) -> None:
+    document = changed("workflow", LOOK, "commands", value=[{"type": "luytre", **command}])
+
+    loaded, faults = read_playbook(Document(Path("p.yml"), document))
+
+    assert loaded is None
+    assert any(problem in str(fault) for fault in faults), faults
+
+
+def test_what_a_variable_will_hold_is_checked_when_it_is_known() -> None:
+    command = {
+        "type": "luytre",
+        "command": "block-address",
+        "arguments": {"address": "__address__:value", "minutes": 60},
+    }
+
+    loaded, faults = read_playbook(
+        Document(Path("p.yml"), changed("workflow", LOOK, "commands", value=[command]))
+    )
+
+    assert loaded is not None, faults

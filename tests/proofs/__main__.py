@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.archives import unpack
-from tests.proofs import corpus, engine_page, grammar, kill, mutate, sigma
+from tests.proofs import corpus, engine_page, grammar, kill, mutate, response, sigma
 
 ROOT = Path(__file__).parent.parent.parent
 PIECES = ROOT / ".proofs"
@@ -51,6 +51,7 @@ def main() -> int:
         regression = piece("sigma-regression", lambda: _regression(get))
         rules = piece("grammar", lambda: grammar.prove(GRAMMAR_EXAMPLES, seed=0))
         kills = [_kill(folder, n) for n in range(KILL_PIECES)]
+        answered = response.prove(piece, folder)
     problems = [p for k in kills for p in k["problems"]]
     problems += [*hits["differences"], *regression["unfired"]]
     problems += [m for m in mutations if m["lines"] != m["events"] + m["rejects"]]
@@ -58,7 +59,7 @@ def main() -> int:
     PAGE.write_text(_page(kills, mutations, {**regression, **rules}, problems))
     engine_page.write(reference)
     sys.stderr.write(PAGE.read_text())
-    return 1 if problems else 0
+    return 1 if problems or answered else 0
 
 
 def _kill(folder: Path, seed: int) -> dict[str, Any]:

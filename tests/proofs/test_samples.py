@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.proofs import corpus, grammar, kill, mutate, sigma
+from tests.playbooks.hostile import CANARY
+from tests.proofs import actions, corpus, grammar, kill, mutate, sigma
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1500)]
 
@@ -49,3 +50,12 @@ def test_engine_and_reference_agree_on_random_rules_and_events() -> None:
     assert outcome.rules > 1_000
     assert outcome.hits > 1_000
     assert outcome.hidden > 50
+
+
+def test_hostile_values_reach_nobody_and_run_nothing(tmp_path: Path) -> None:
+    outcome = actions.prove(tmp_path, count=200, seed=20261125)
+
+    assert not outcome.problems
+    assert not Path(CANARY).exists()
+    assert outcome.done > 100
+    assert outcome.refused > 1000

@@ -1,0 +1,41 @@
+"""What response playbooks ask of other rooms: the archive, indicators, and the desk of cases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from luytre.core.organization import Scope
+
+
+class EventCounter(Protocol):
+    """Counts events of the archive."""
+
+    def count(self, scope: Scope, column: str, value: str, since: datetime) -> int:
+        """Return how many events since a time have a value in a column."""
+
+
+class IndicatorBook(Protocol):
+    """Knows indicators of compromise."""
+
+    def find(self, value: str) -> Sequence[str]:
+        """Return a line for each indicator that an address, a name, or a hash is."""
+
+
+class Desk(Protocol):
+    """Where people work on incidents."""
+
+    def assign(self, incident: str, person: str, actor: str) -> None:
+        """Give an incident to a person."""
+
+    def comment(self, incident: str, text: str, actor: str) -> None:
+        """Write a comment to an incident."""
+
+    def start_clock(self, incident: str, clock: str, actor: str) -> None:
+        """Start a legal clock of an incident; one that runs runs on."""
+
+    def stop_clock(self, incident: str, clock: str, actor: str) -> None:
+        """Stop a legal clock of an incident: what it asks for is done."""

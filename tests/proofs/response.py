@@ -1,0 +1,48 @@
+"""The proofs about playbooks, and the page that says what came of them."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests.proofs import actions
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "evidence" / "playbooks.md"
+PIECES, VALUES_EACH = 5, 1_000
+
+Piece = Callable[[str, Callable[[], Any]], dict[str, Any]]
+
+
+def prove(piece: Piece, folder: Path) -> list[str]:
+    """Run every piece, write the page, and return what went wrong."""
+
+    def hostile(seed: int) -> dict[str, Any]:
+        place = folder / f"hostile-{seed}"
+        place.mkdir()
+        return asdict(actions.prove(place, VALUES_EACH, seed))
+
+    tried = [piece(f"hostile-{n}", partial(hostile, n)) for n in range(PIECES)]
+    problems = [problem for outcome in tried for problem in outcome["problems"]]
+    PAGE.write_text(_page(tried, problems))
+    return problems
+
+
+def _page(tried: list[dict[str, Any]], problems: list[str]) -> str:
+    def total(key: str) -> str:
+        return f"{sum(outcome[key] for outcome in tried):,}"
+
+    return f"""# Evidence for playbooks
+
+Written by `make prove` on {datetime.now(UTC):%Y-%m-%d}. Problems: {len(problems)}.
+
+| proof | what was done | what came of it |
+|---|---|---|
+| hostile arguments (`tests/proofs/actions.py`) | {total("values")} values in every argument of all {len(actions.GOOD)} actions: {total("tried")} calls | \
+{total("refused")} refused, {total("done")} done with the value as plain data; {total("connections")} connections, all to the allowed host; no canary ran |
+
+The forms of URL that must reach nobody are in `tests/playbooks/url_forms.py` and run with every `make test`.
+
+{chr(10).join(f"- {problem}" for problem in problems)}
+"""
