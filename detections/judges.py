@@ -16,8 +16,10 @@ Read = Callable[[int], Reading]
 """Gives the reading of one row's cell in the column at a place."""
 Check = Callable[[Read], bool]
 """Decides on one row what its classes left open."""
-Judge = Callable[["Sequence[ValueClass]"], "bool | Check"]
-"""Decides a rule from the classes of a row's cells, or returns what is left to check."""
+Classes = Mapping[int, "ValueClass"]
+"""The classes of a row's cells, by the places of their columns."""
+Judge = Callable[[Classes], "bool | Check"]
+"""Decides a rule from them, or returns what is left to check."""
 
 
 class Compiler:
@@ -55,7 +57,7 @@ class Compiler:
         def check(read: Read) -> bool:
             return test(read(place))
 
-        def judge(classes: Sequence[ValueClass]) -> bool | Check:
+        def judge(classes: Classes) -> bool | Check:
             fact = classes[place][number]
             return check if fact is None else fact
 
@@ -71,7 +73,7 @@ class Compiler:
 def _many(judges: list[Judge], *, ends: bool) -> Judge:
     """Return the judge of an ``or`` (which True ends) or of an ``and`` (which False ends)."""
 
-    def judge(classes: Sequence[ValueClass]) -> bool | Check:
+    def judge(classes: Classes) -> bool | Check:
         left: list[Check] = []
         for part in judges:
             judged = part(classes)
@@ -89,7 +91,7 @@ def _many(judges: list[Judge], *, ends: bool) -> Judge:
 
 
 def _not(judge: Judge) -> Judge:
-    def negated(classes: Sequence[ValueClass]) -> bool | Check:
+    def negated(classes: Classes) -> bool | Check:
         judged = judge(classes)
         if judged is True or judged is False:
             return not judged

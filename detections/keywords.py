@@ -10,14 +10,13 @@ import numpy as np
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from detections.literals import END, START, marked
-from detections.values import Column
+from detections.values import Column, View
 from luytre.core.cells import keyword_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from detections.atoms import Test
-    from detections.values import Cell, Key
+    from detections.values import Cell, Keys
 
 _BACKSLASH = ord("\\")
 _LOWER_BIT = 0x20
@@ -44,41 +43,28 @@ class KeywordColumn(Column):
 
     cached = False
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        rules: Mapping[Key, frozenset[int]],
-        exact: Mapping[int, Key],
-        tests: Mapping[int, Test],
-        necessary: Mapping[int, Sequence[bytes]],
-        low: bool = False,
-    ) -> None:
-        super().__init__(name, rules=rules, exact=exact, tests=tests, necessary=necessary, low=low)
+    def __init__(self, name: str, keys: Keys, *, low: bool = False) -> None:
+        super().__init__(name, keys, low=low)
         dull = sorted({_dulled(literal) for literal in self._literals})
         # Leftmost matches are enough to tell the events, and are found by vector instructions.
         self._first = BytesAhoCorasick(dull, matchkind=MatchKind.LeftmostFirst) if dull else None
         self._ascii = all(literal.isascii() for literal in self._literals)
 
-    def classify(self, values: Sequence[Cell]) -> list[int]:
-        """Return the class of each event."""
+    def view(self, values: Sequence[Cell], height: int) -> View:
+        """Return what a batch's raw events show."""
         originals = [value for value in values if isinstance(value, bytes)]
         nothing = self._class(frozenset(), empty=False)
-        codes = [nothing] * len(originals)
-        if self._tests:
-            rows = list(range(len(originals)))
+        if self._unguarded or self.classes[nothing].rules:
+            rows = list(range(height))
         elif self._first is None:
-            return codes
+            rows = []
         else:
             rows = sorted(self._candidates(originals, self._first))
         chosen = [originals[row] for row in rows]
-        pieces = [_piece(original) for original in chosen]
-        shown = self._found(pieces)
-        if self._tests:
-            self._run_tests(chosen, shown)
-        for row, piece, keys in zip(rows, pieces, shown, strict=True):
-            codes[row] = self._class(frozenset(keys), empty=not piece)
-        return codes
+        pieces = [_piece(each) for each in chosen]
+        codes = dict(zip(rows, self.shown(chosen, pieces, self._unguarded), strict=True))
+        hot = [row for row, code in codes.items() if self.classes[code].rules]
+        return View(hot, lambda row: codes.get(row, nothing))
 
     def _candidates(self, originals: list[bytes], first: BytesAhoCorasick) -> set[int]:
         """Return the rows of events in which a literal may stand."""

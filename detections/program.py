@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from detections.answers import Answers, Cells
+from detections.arrange import arrange
 from detections.judges import Compiler
-from detections.keywords import KeywordColumn
 from detections.scope import KEYWORDS, ORIGINAL, TIME, TIME_FORMAT, atoms_of
-from detections.triggers import NEVER, Costs, Sample
-from detections.values import Column, reading_of
+from detections.triggers import Costs, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from detections.atoms import Reading
     from detections.catalog import Catalog
-    from detections.judges import Check
+    from detections.judges import Classes, Judge
     from detections.scope import Scope
-    from detections.values import Cell, Key
+    from detections.values import Cell, Column, View
     from luytre.core.batch import Batch
 
 LEARN_FACTOR = 30
 _SIGNATURE_BYTES = 2_000  # the tuple, what is left to check, and facts of its classes
-TRACK_US = 0.2
-TRACKED_MAX = 150
 SAMPLED_ROWS = 5_000
 LOW_DROPPED = 2_000
 """A column that was learnt as low and has more values than this is so no longer."""
@@ -41,34 +37,33 @@ class Limits(NamedTuple):
     learn_rows: int = 400
 
 
-class Answer(NamedTuple):
-    """Rules that hold for a signature, and what is to be checked on its rows for others."""
-
-    certain: tuple[int, ...]
-    open: tuple[tuple[int, Check], ...]
-
-
 Hit = tuple[int, int]
 """A row, and the number of a rule that holds for it."""
 
 
 class Program:
-    """Finds the rules that hold in the frames of one part."""
+    """Finds the rules that hold in the batches of one part."""
 
     def __init__(self, scope: Scope, catalog: Catalog, limits: Limits) -> None:
         self._scope, self._catalog, self._limits = scope, catalog, limits
-        self._rows, self._learn_at = 0, limits.learn_rows
-        self._plan_triggers({})
+        self._rows, self._learn_at, self._planned = 0, limits.learn_rows, False
+        self._atoms_of: dict[str, list[int]] = {name: [] for name in scope.columns}
+        for atom, column in scope.column_of.items():
+            self._atoms_of[column].append(atom)
+        self._columns: Sequence[Column] = ()
+        self._always: frozenset[int] = frozenset()
+        self._answers = self._unprompted = Answers((), (), lambda _rule: _never)
 
     @property
     def spent_bytes(self) -> int:
         """About how much memory the values and signatures take."""
-        signatures = len(self._answers) * _SIGNATURE_BYTES
+        signatures = (len(self._answers) + len(self._unprompted)) * _SIGNATURE_BYTES
         return signatures + sum(column.spent_bytes for column in self._columns)
 
     def forget(self) -> None:
         """Let go of all that was learnt of values; never within a batch."""
         self._answers.clear()
+        self._unprompted.clear()
         for column in self._columns:
             column.forget()
 
@@ -76,164 +71,92 @@ class Program:
         """Return every row and rule that belong together, in this order."""
         if not self._scope.trees or not batch.height:
             return []
-        cells = [cells_of(batch, column.name) for column in self._columns]
+        cells = [cells_of(batch, name) for name in self._scope.columns]
         self._prepare(cells, batch.height)
-        codes = [c.classify(values) for c, values in zip(self._columns, cells, strict=True)]
-        signatures = zip(*codes, strict=True) if codes else [()] * batch.height
-        answers = list(map(self._answers.__getitem__, signatures))
-        hits: list[Hit] = []
-        rows = _Rows(cells)
-        for row, answer in enumerate(answers):
-            if answer is not None:
-                rows.row = row
-                found = [rule for rule, check in answer.open if check(rows.read)]
-                hits += [(row, rule) for rule in sorted((*answer.certain, *found))]
+        views = [
+            column.view(values, batch.height)
+            for column, values in zip(self._columns, cells, strict=True)
+        ]
+        rows = Cells(cells)
+        # 2 us a row and column; a tenth of the rows or less, as triggers are rare.
+        prompted = sorted(frozenset[int]().union(*(view.rows for view in views)))
+        hits = _answered(self._answers, views, rows, prompted)
+        if self._always:
+            hits = sorted(hits + _answered(self._unprompted, views, rows, range(batch.height)))
         return hits
 
     def _prepare(self, cells: Sequence[Sequence[Cell]], rows: int) -> None:
         self._rows += rows
-        named = {c.name: v for c, v in zip(self._columns, cells, strict=True) if c.cached}
+        named = dict(zip(self._scope.columns, cells, strict=True))
+        named.pop(KEYWORDS, None)
         if self._rows >= self._learn_at:
             self._learn_at = self._rows * LEARN_FACTOR
-            self._plan_triggers({n: self._sample(n, values) for n, values in named.items()})
+            self._plan({name: self._sample(name, v, rows) for name, v in named.items()})
+        elif not self._planned:
+            self._plan({})
         elif any(c.low and len(c) > LOW_DROPPED for c in self._columns):
-            self._plan_triggers({n: Sample(values[:SAMPLED_ROWS]) for n, values in named.items()})
-        elif len(self._answers) > self._limits.values:
+            self._plan({name: _sampled(values, rows) for name, values in named.items()})
+        elif len(self._answers) + len(self._unprompted) > self._limits.values:
             self.forget()
         for column in self._columns:
-            if len(column) > (self._limits.values if column.cached else 0):
+            if len(column) > self._limits.values:
                 column.forget_values()
 
-    def _sample(self, column: str, values: Sequence[Cell]) -> Sample:
+    def _sample(self, name: str, values: Sequence[Cell], rows: int) -> Sample:
         """Return what is known of a column: this batch if it is large, or else all its values."""
-        known = next(c for c in self._columns if c.name == column)
-        return Sample(
-            values[:SAMPLED_ROWS]
-            if len(values) >= self._limits.learn_rows
-            else [*known.values(), *values]
-        )
+        if rows >= self._limits.learn_rows:
+            return _sampled(values, rows)
+        known = next((column.values() for column in self._columns if column.name == name), ())
+        return Sample([*known, *(values or [None] * rows)])
 
-    def _plan_triggers(self, samples: Mapping[str, Sample]) -> None:
+    def _plan(self, samples: Mapping[str, Sample]) -> None:
+        """Choose triggers anew, by what samples tell."""
+        self._planned = True
         scope = self._scope
-        costs = Costs(self._catalog, scope.column_of, samples)
-        rules: dict[str, dict[Key, set[int]]] = defaultdict(lambda: defaultdict(set))
-        tracked = {atom for atom, column in scope.column_of.items() if costs.low(column)}
-        always = []
-        for rule, tree in scope.trees.items():
-            cost_us, triggers = NEVER if isinstance(tree, bool) else costs.cover(tree)
-            if isinstance(tree, bool) or triggers is None:
-                always.append(rule)
-            if cost_us > TRACK_US and len(mine := atoms_of(tree)) <= TRACKED_MAX:
-                # A candidate this often is better decided once for each value.
-                tracked |= mine
-            for column, key in triggers or ():
-                rules[column][key].add(rule)
-                if isinstance(key, int):
-                    tracked.add(key if key >= 0 else ~key)
-        self._columns = [self._column(name, rules[name], tracked, costs) for name in scope.columns]
-        self._always = frozenset(always)
-        self._compile()
-
-    def _column(
-        self, name: str, rules: Mapping[Key, set[int]], tracked: set[int], costs: Costs
-    ) -> Column:
-        """Return a column that shows the keys of ``rules`` and decides what is tracked."""
-        exact: dict[int, Key] = {}
-        necessary = {}
-        mine = [atom for atom, column in self._scope.column_of.items() if column == name]
-        cached = name != KEYWORDS
-        for atom in mine:
-            operation = self._catalog.atoms[atom].operation
-            literal = self._catalog.exact[atom]
-            if operation == "fieldref" or (not cached and atom not in rules):
-                continue
-            if literal is not None and (atom in tracked or literal in rules):
-                exact[atom] = literal
-            elif atom in tracked or operation in ("null", "exists"):
-                exact[atom] = atom
-        searched = {key for key in (*rules, *exact.values()) if isinstance(key, bytes)}
-        for atom in mine:
-            found = [each for each in self._catalog.necessary[atom] if each in searched]
-            if found:
-                necessary[atom] = found
-        shown: dict[Key, set[int]] = defaultdict(set)
-        for key, of in rules.items():
-            # A class shows an atom that a literal decides as that literal.
-            shown[exact[key] if isinstance(key, int) and key >= 0 else key] |= of
-        make = Column if cached else KeywordColumn
-        return make(
-            name,
-            rules={key: frozenset(of) for key, of in shown.items()},
-            exact=exact,
-            tests={atom: self._catalog.tests[atom] for atom, key in exact.items() if key == atom},
-            necessary=necessary,
-            low=costs.low(name),
-        )
-
-    def _compile(self) -> None:
-        place = {name: index for index, name in enumerate(self._scope.columns)}
-        compiler = Compiler(
-            self._catalog.atoms,
-            self._catalog.tests,
-            {atom: place[name] for atom, name in self._scope.column_of.items()},
-            {atom: place[name] for atom, name in self._scope.other_of.items()},
-        )
-        trees = self._scope.trees
-        self._judge = cache(lambda rule: compiler.judge(trees[rule]))
-        self._answers = _Answers(self)
-
-    def answer(self, signature: tuple[int, ...]) -> Answer | None:
-        """Return what a signature's classes tell of the rules; None if no rule can hold."""
-        classes = [c.classes[code] for c, code in zip(self._columns, signature, strict=True)]
-        candidates = self._always.union(*(each.rules for each in classes))
-        certain: list[int] = []
-        unknown: list[tuple[int, Check]] = []
-        for rule in candidates:
-            judged = self._judge(rule)(classes)
-            if judged is True:
-                certain.append(rule)
-            elif judged is not False:
-                unknown.append((rule, judged))
-        return Answer(tuple(certain), tuple(unknown)) if certain or unknown else None
+        costs = Costs(self._catalog, self._atoms_of, samples)
+        self._columns, self._always = arrange(scope, self._catalog, self._atoms_of, costs)
+        place = {name: index for index, name in enumerate(scope.columns)}
+        place_of = {atom: place[name] for atom, name in scope.column_of.items()}
+        other_of = {atom: place[name] for atom, name in scope.other_of.items()}
+        compiler = Compiler(self._catalog.atoms, self._catalog.tests, place_of, other_of)
+        judge: Callable[[int], Judge] = cache(lambda rule: compiler.judge(scope.trees[rule]))
+        self._answers = Answers(self._columns, range(len(self._columns)), judge)
+        atoms = set().union(*(atoms_of(scope.trees[rule]) for rule in self._always))
+        places = {place_of[atom] for atom in atoms} | {
+            other_of[atom] for atom in atoms if atom in other_of
+        }
+        self._unprompted = Answers(self._columns, sorted(places), judge, self._always)
 
 
-class _Answers(dict[tuple[int, ...], "Answer | None"]):
-    """Signature -> answer, worked out once. Keys are whole tuples: a hash alone may collide."""
-
-    def __init__(self, program: Program) -> None:
-        super().__init__()
-        self._program = program
-
-    def __missing__(self, signature: tuple[int, ...]) -> Answer | None:
-        answer = self[signature] = self._program.answer(signature)
-        return answer
+def _never(_classes: Classes) -> bool:
+    return False
 
 
-class _Rows:
-    """The cells of one row at a time, read once for all rules; equal cells share a reading."""
+def _answered(
+    answers: Answers, views: Sequence[View], cells: Cells, rows: Iterable[int]
+) -> list[Hit]:
+    codes = [views[place].code for place in answers.places]
+    hits: list[Hit] = []
+    for row in rows:
+        answer = answers[tuple([code(row) for code in codes])]
+        if answer is not None:
+            cells.row = row
+            hits += [(row, rule) for rule in answer.rules(cells)]
+    return hits
 
-    def __init__(self, cells: Sequence[Sequence[Cell]]) -> None:
-        self._cells = cells
-        self._readings: list[dict[Cell, Reading]] = [{} for _ in cells]
-        self.row = 0
 
-    def read(self, place: int) -> Reading:
-        cell = self._cells[place][self.row]
-        reading = self._readings[place].get(cell)
-        if reading is None:
-            reading = self._readings[place][cell] = reading_of(cell)
-        return reading
+def _sampled(values: Sequence[Cell], rows: int) -> Sample:
+    return Sample(values[:SAMPLED_ROWS] or [None] * min(rows, SAMPLED_ROWS))
 
 
 def cells_of(batch: Batch, column: str) -> Sequence[Cell]:
-    """Return a column's cells; those of a column that is not there or is no text are missing.
+    """Return a column's cells, none at all if all of them are missing.
 
-    The time of the events is read as text, in UTC and to the microsecond.
+    Those of a column that is no text are missing. The time of the events is read as text, in UTC
+    and to the microsecond.
     """
     listed = batch.cells(ORIGINAL if column == KEYWORDS else column)
-    if listed is not None:
-        return listed or [None] * batch.height
-    return cells_of_frame(batch.events, column)
+    return cells_of_frame(batch.events, column) if listed is None else listed
 
 
 def cells_of_frame(frame: pl.DataFrame, column: str) -> list[Cell]:

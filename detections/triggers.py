@@ -73,21 +73,23 @@ class Costs:
     def __init__(
         self,
         catalog: Catalog,
-        column_of: Mapping[int, str],
+        atoms_of: Mapping[str, Sequence[int]],
         samples: Mapping[str, Sample],
     ) -> None:
-        self._catalog, self._column_of = catalog, column_of
-        self._samples = samples
-        self._shares = {
-            name: sample.shares(literals)
-            for name, sample in samples.items()
-            if not sample.low and (literals := self._literals(name))
-        }
+        self._catalog, self._samples = catalog, samples
+        self._column_of = {atom: name for name, atoms in atoms_of.items() for atom in atoms}
+        self._shares: dict[str, Mapping[bytes, float]] = {}
+        for name, sample in samples.items():
+            atoms = atoms_of.get(name, ())
+            literals = self._exact(atoms) if sample.low else self._necessary(atoms)
+            self._shares[name] = sample.shares(sorted(literals)) if literals else {}
         self._held: dict[int, float] = {}
 
-    def _literals(self, column: str) -> list[bytes]:
-        mine = (atom for atom, name in self._column_of.items() if name == column)
-        return sorted({each for atom in mine for each in self._catalog.necessary[atom]})
+    def _necessary(self, atoms: Sequence[int]) -> set[bytes]:
+        return {each for atom in atoms for each in self._catalog.necessary[atom]}
+
+    def _exact(self, atoms: Sequence[int]) -> set[bytes]:
+        return {literal for atom in atoms if (literal := self._catalog.exact[atom]) is not None}
 
     def low(self, column: str) -> bool:
         """Tell whether a column is known to have few distinct values."""
@@ -98,7 +100,7 @@ class Costs:
         text = len(literal.strip(START + END))
         anchors = len(literal) - text
         guess = max(_RARE, 10 ** (-text / 4 - anchors / 2))
-        if column not in self._shares:
+        if column not in self._samples or self.low(column):
             return VERIFY_US * guess
         # A sample in which it never stood says less than its length about how rare it is.
         rows = self._samples[column].rows
@@ -107,8 +109,11 @@ class Costs:
 
     def held(self, atom: int) -> float:
         """Return the share of rows in which an atom of a sampled column holds."""
+        column, literal = self._column_of[atom], self._catalog.exact[atom]
+        if literal is not None and self.low(column):
+            return self._shares[column].get(literal, 0.0)
         if atom not in self._held:
-            self._held[atom] = self._samples[self._column_of[atom]].share(self._catalog.tests[atom])
+            self._held[atom] = self._samples[column].share(self._catalog.tests[atom])
         return self._held[atom]
 
     def cover(self, node: Node, *, positive: bool = True) -> Cover:
