@@ -64,7 +64,7 @@ class KeywordColumn(Column):
         pieces = [_piece(each) for each in chosen]
         codes = dict(zip(rows, self.shown(chosen, pieces, self._unguarded), strict=True))
         hot = [row for row, code in codes.items() if self.classes[code].rules]
-        return View(hot, lambda row: codes.get(row, nothing))
+        return View(hot, lambda some: [codes.get(row, nothing) for row in some])
 
     def _candidates(self, originals: list[bytes], first: BytesAhoCorasick) -> set[int]:
         """Return the rows of events in which a literal may stand."""

@@ -12,6 +12,7 @@ from detections.program import Limits, Program
 from detections.scope import KEYWORDS, ORIGINAL, TIME, Scopes
 from luytre.core.alert import Alert, alert_id
 from luytre.core.batch import Part
+from luytre.core.collection import no_collection
 from luytre.core.metrics import HIDDEN
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class Engine:
     def _unfiltered(self, batch: Batch) -> list[Hit]:
         program = self._program(batch.part)
         before = program.spent_bytes
-        hits = program.hits(batch)
+        with no_collection():
+            hits = program.hits(batch)
         self.spent_bytes += program.spent_bytes - before
         if self.spent_bytes > self._limits.spent_bytes:
             self._bound()

@@ -60,10 +60,10 @@ class ValueClass(dict[int, bool | None]):
 
 
 class View(NamedTuple):
-    """A column of one batch: the rows whose value makes a rule a candidate, and all classes."""
+    """A column of one batch: the rows whose value makes a rule a candidate, and rows' classes."""
 
     rows: Collection[int]
-    code: Callable[[int], int]
+    codes: Callable[[Sequence[int]], Iterable[int]]
 
 
 class Keys(NamedTuple):
@@ -130,14 +130,15 @@ class Column:
         known = self._known
         if not values:
             self._learn_all({None})
-            code = known[None]
-            return View(range(height) if None in self._hot else (), lambda _row: code)
+            missing = known[None]
+            hot = range(height) if None in self._hot else ()
+            return View(hot, lambda some: [missing] * len(some))
         # 60 ns a value; the set keeps their hashes, so that nothing is hashed twice.
         distinct = set(values)
         self._learn_all(distinct)
-        hot = distinct & self._hot
-        rows = [row for row, value in enumerate(values) if value in hot] if hot else ()
-        return View(rows, lambda row: known[values[row]])
+        shown = distinct & self._hot
+        rows = [row for row, value in enumerate(values) if value in shown] if shown else ()
+        return View(rows, lambda some: [known[values[row]] for row in some])
 
     def rules_of(self, shown: frozenset[Key]) -> frozenset[int]:
         """Return the rules that a value showing these keys makes candidates."""

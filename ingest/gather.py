@@ -128,7 +128,7 @@ class Gathered:
         self._kept.append((message, kept))
         self._starts.append(len(self._originals))
         self._originals += events if kept == range(len(events)) else [events[at] for at in kept]
-        self._sequences += map(message.sequence, kept)
+        self._sequences += message.sequences(kept)
         self._message_of += [len(self._messages) - 1] * len(kept)
 
     def refuse(self, message: Unpacked, reason: str) -> None:
@@ -262,10 +262,10 @@ def _reason(error: Exception, origin: Origin) -> str:
 def _event_ids(message: Unpacked, kept: Sequence[int]) -> list[str]:
     """Return sha256(origin, position, sha256(raw)) of each: 1.7 us at 840 bytes, mostly for raw."""
     sha256, origin = hashlib.sha256, message.origin
-    positions, events = message.positions, message.events
+    places, events = message.places, message.events
     return [
         sha256(
-            f"{origin}\n{positions[at]}\n{sha256(events[at]).hexdigest()}".encode(
+            f"{origin}\n{places[at]}\n{sha256(events[at]).hexdigest()}".encode(
                 "utf-8", "surrogatepass"
             )
         ).hexdigest()

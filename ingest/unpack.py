@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, compress
@@ -26,7 +26,7 @@ _CHUNK_BYTES = 2**20
 class Unpacked:
     """The events of one message.
 
-    ``positions`` is what ``event.id`` is made of, one per event. ``first_seq`` is None for a
+    ``places`` is what ``event.id`` is made of, one per event. ``first_seq`` is None for a
     message that no shipper of ours made; such a one is ``foreign``, as it is when it is replayed,
     and its events share one sequence. With a ``problem`` there is one event, the payload as it
     came (packed by ``encoding``), and it is a reject. ``payload`` is the bytes of all events, if
@@ -38,12 +38,17 @@ class Unpacked:
     stream: str
     first_seq: int | None
     events: tuple[bytes, ...]
-    positions: tuple[str, ...]
+    places: Sequence[int | str]
     problem: str = ""
     foreign: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     encoding: str = ""
     payload: bytes = b""
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """The places of the events as texts."""
+        return tuple(map(str, self.places))
 
     @property
     def count(self) -> int:
@@ -56,6 +61,15 @@ class Unpacked:
         """Return an event's sequence number; events of a foreign message share its offset."""
         first = self.record.offset if self.first_seq is None else self.first_seq
         return first if self.foreign else first + index
+
+    def sequences(self, kept: Sequence[int]) -> Sequence[int]:
+        """Return the sequence numbers of some events."""
+        first = self.sequence(0)
+        if self.foreign:
+            return [first] * len(kept)
+        if isinstance(kept, range):
+            return range(first + kept.start, first + kept.stop)
+        return [first + index for index in kept]
 
 
 class _Problem(Exception):  # noqa: N818 - becomes the reason of a reject
@@ -71,14 +85,14 @@ def unpack(record: Record) -> Unpacked:
         payload = _payload(record, headers)
         _check_headers(message)
         events, offsets = _split(payload, headers.get("framing", "lines"))
-        positions = _positions(message, offsets)
+        places = _places(message, offsets)
     except _Problem as problem:
         # What cannot be unpacked is kept as it came; what the shipper refused, as it was.
         original = record.message.value if payload is None else payload
         packed = headers.get("encoding", "") if payload is None else ""
         return replace(message, events=(original,), problem=str(problem), encoding=packed)
     whole = payload if headers.get("framing", "lines") == "lines" else b""
-    return replace(message, events=tuple(events), positions=tuple(positions), payload=whole)
+    return replace(message, events=tuple(events), places=places, payload=whole)
 
 
 def _without_events(record: Record, headers: Mapping[str, str]) -> Unpacked:
@@ -192,7 +206,7 @@ def _without_end(line: bytes) -> bytes:
     return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
-def _positions(message: Unpacked, offsets: list[int]) -> list[str]:
+def _places(message: Unpacked, offsets: list[int]) -> Sequence[int | str]:
     headers, record = message.headers, message.record
     kind, _, rest = headers.get("position", "seq").partition(":")
     if message.foreign and message.first_seq is None:
@@ -203,9 +217,9 @@ def _positions(message: Unpacked, offsets: list[int]) -> list[str]:
     if counted is not None and counted != len(offsets):
         raise _Problem(f"its header count is {counted} but it holds {len(offsets)} events")
     if kind == "seq" and not rest:
-        return [str(message.sequence(i)) for i in range(len(offsets))]
+        return message.sequences(range(len(offsets)))
     if kind == "bytes" and (start := _number(rest)) is not None:
-        return [str(start + offset) for offset in offsets]
+        return [start + offset for offset in offsets]
     if kind in {"list", "shared"} and len(items := rest.split(",")) == len(offsets):
         return items
     raise _Problem("its header position does not say where its events stand")

@@ -247,3 +247,17 @@ def test_an_engine_keeps_within_its_memory() -> None:
 
     assert [row for each in hits for row, _ in each] == [*range(1, 50, 2)] * 10
     assert found.spent_bytes < 100_000
+
+
+def test_the_literal_that_guards_a_test_says_nothing_of_other_atoms() -> None:
+    # Always a candidate, so its regex is tested on each value where "http" stands ...
+    often = rule({"a": {"Image": "x.exe", "Line|re": "http[0-9]+"}, "condition": "a"}, "often")
+    # ... while this rule's own trigger is rare, and "http" none.
+    seldom = rule({"a": {"Image": "y.exe", "Line|contains": "http"}, "condition": "a"}, "seldom")
+    plan, faults = build_plan([often, seldom])
+    images = ["x.exe"] * 999 + ["y.exe"]
+    events = batch([{"Image": image, "Line": f"https {n}"} for n, image in enumerate(images)])
+    learnt = Engine(plan, ManualClock(NOW), dict, Limits(learn_rows=1))
+
+    assert not faults
+    assert learnt.hits(events) == [(999, 1)]
