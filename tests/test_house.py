@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CUSTOMER_ROOMS = ("ingest", "enrich", "detections", "playbooks")
-ROOMS = (*CUSTOMER_ROOMS, "luytre", "benchmarks")
+ROOMS = (*CUSTOMER_ROOMS, "luytre", "verifier", "benchmarks")
 MODULES = sorted(
     path.relative_to(ROOT)
     for room in (*ROOMS, "tests")

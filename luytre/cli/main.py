@@ -10,6 +10,7 @@ import typer
 from luytre.cli import (
     alerts,
     archive,
+    audit,
     demo,
     doctor,
     elastic,
@@ -49,6 +50,7 @@ app.add_typer(rejects.app, name="rejects")
 app.add_typer(archive.app, name="archive")
 app.add_typer(elastic.app, name="elastic")
 app.add_typer(playbooks.app, name="playbooks")
+app.add_typer(audit.app, name="audit")
 
 
 @app.command("version")

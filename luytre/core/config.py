@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from luytre.core.config_alerts import AlertsConfig
+from luytre.core.config_audit import AuditConfig, Person
 from luytre.core.config_kafka import KafkaConfig
 from luytre.core.config_playbooks import PlaybooksConfig
 from luytre.core.config_section import TIME_ZONE, Section, host_port, known_source
@@ -282,6 +283,11 @@ class Config(Section):
     alerts: AlertsConfig = Field(default_factory=AlertsConfig, description="The alert store.")
     playbooks: PlaybooksConfig = Field(
         default_factory=PlaybooksConfig, description="Response playbooks."
+    )
+    audit: AuditConfig = Field(default_factory=AuditConfig, description="The history.")
+    people: tuple[Person, ...] = Field(
+        (),
+        description="Who may use the commands. While it is empty, whoever can read `data_dir` has every role.",
     )
     metrics: MetricsConfig = Field(default_factory=MetricsConfig, description="Metrics.")
     logs: LogsConfig = Field(default_factory=LogsConfig, description="Logs of Luytre itself.")

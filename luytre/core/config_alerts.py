@@ -20,7 +20,7 @@ class ElasticConfig(Section):
     )
     name: str = Field(
         "luytre-alerts",
-        pattern="^[a-z][a-z0-9-]{0,99}$",
+        pattern="[a-z][a-z0-9-]{0,99}",
         description="The alias of all alerts, and the beginning of the name of everything else there.",
     )
     api_key_file: Path | None = Field(

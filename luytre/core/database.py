@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 Connection = apsw.Connection
 DatabaseError = apsw.Error
+STORAGE_ERRORS = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.BusyError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.CorruptError,
+)
+"""What a disk, or another process, can do to a statement that is right."""
 SQLITE_MIN = 3_051_003
 BUSY_TIMEOUT_MS = 30_000
 
@@ -73,6 +82,51 @@ def _migrate(path: Path, connection: apsw.Connection, migrations: Sequence[str])
         for script in migrations[done:]:
             connection.execute(script)
         connection.pragma("user_version", len(migrations))
+
+
+ROOMS_TABLE = "CREATE TABLE room_schemas (room TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"
+
+
+def migrate_room(
+    path: Path, connection: apsw.Connection, room: str, migrations: Sequence[str]
+) -> None:
+    """Apply one room's migrations in a database that several rooms share (``ROOMS_TABLE``).
+
+    Raises ``NeighbourError`` if the room's tables are from a newer version of the program.
+    """
+    if _room_version(connection, room) == len(migrations):
+        return
+    with transaction(connection):
+        done = _room_version(connection, room)
+        if done > len(migrations):
+            raise NeighbourError(
+                f"{path} ({room}) was written by a newer Luytre: install that version again"
+            )
+        for script in migrations[done:]:
+            connection.execute(script)
+        connection.execute(
+            "INSERT INTO room_schemas VALUES (?, ?)"
+            " ON CONFLICT (room) DO UPDATE SET version = excluded.version",
+            (room, len(migrations)),
+        )
+
+
+def _room_version(connection: apsw.Connection, room: str) -> int:
+    found = connection.execute("SELECT version FROM room_schemas WHERE room = ?", (room,)).get
+    return int(found or 0)
+
+
+@contextmanager
+def snapshot(connection: apsw.Connection) -> Iterator[apsw.Connection]:
+    """Run the body on one unchanging state of the database; inside a transaction, on that."""
+    if connection.in_transaction:
+        yield connection
+        return
+    connection.execute("BEGIN")
+    try:
+        yield connection
+    finally:
+        connection.execute("COMMIT")
 
 
 @contextmanager

@@ -5,6 +5,7 @@
     ├── NeighbourError          a disk or another program failed for longer than we wait
     │   └── Fenced              another member owns the partition now: drop the batch
     └── Refused                 a command asks for what is not allowed or does not exist
+        └── Forbidden           the actor's role or organisations do not allow it
 
 Bad data is none of these: it is a reject with a reason (``Batch.rejects``). A bad rule is a
 ``Fault`` in a list: refused by the checks, quarantined by the running system.
@@ -60,3 +61,9 @@ class Refused(LuytreError):
     """A command asks for what does not exist or may not be done."""
 
     exit_code = 4
+
+
+class Forbidden(Refused):
+    """The actor's roles or organisations do not allow it."""
+
+    exit_code = 5

@@ -20,3 +20,15 @@ class Scope:
     def only(cls, *organizations: str) -> Scope:
         """Return the scope of these organisations and no others."""
         return cls(frozenset(organizations))
+
+    def allows(self, organization: str) -> bool:
+        """Tell whether the organisation may be seen; "" stands for the whole installation."""
+        return self.organizations is None or organization in self.organizations
+
+    def intersect(self, other: Scope) -> Scope:
+        """Return what both allow."""
+        if self.organizations is None:
+            return other
+        if other.organizations is None:
+            return self
+        return Scope(self.organizations & other.organizations)

@@ -22,6 +22,7 @@ from luytre.core.errors import NeighbourError
 from luytre.core.log import get_logger
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, MATCHES_TOPIC, OUR_TOPICS
 from luytre.core.metrics import LAG, serve_metrics
+from luytre.processor import case_host
 from luytre.processor.account import Account, accounts_of
 from luytre.processor.compile import compile_beside
 from luytre.processor.content import Content, plan_rules, wired
@@ -286,6 +287,7 @@ def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:
         ("expire archive", 3600, lambda: table.expire(config.archive.retention_days, clock)),
         ("compact archive", 900, table.compact),
         ("vacuum archive", 6 * 3600, table.vacuum),
+        ("anchor history", 60, partial(case_host.anchor_everywhere, config)),
     ]
     work = Upkeep(tasks, clock)
     if once:
@@ -302,6 +304,7 @@ def commands(path: Path | None, workers: int, *, correlations: bool = True) -> d
     shared = [*(["--config", str(path)] if path else []), "--with-parent"]
     loops = {f"detect-{n}": ["detect", "--worker", str(n), *shared] for n in range(workers)}
     return {
+        "signer": ["audit", "signer", *shared],
         "ship": ["ship", *shared],
         **loops,
         **({"correlate": ["correlate", *shared]} if correlations else {}),

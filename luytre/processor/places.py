@@ -66,3 +66,17 @@ class Places:
     def enrichment(self) -> Path:
         """What enrichment remembers, per worker: two workers must not share first-seen state."""
         return self.root / "enrichment"
+
+    @property
+    def cases(self) -> Path:
+        """What people decided, and the history of it."""
+        return self.root / "cases.sqlite"
+
+    @property
+    def signer(self) -> Path:
+        """The audit signer's key and last state; elsewhere, if it has a user of its own."""
+        return self.root / "signer"
+
+    @property
+    def signer_socket(self) -> Path:
+        return self.root / "signer.sock"

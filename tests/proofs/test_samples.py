@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.playbooks.hostile import CANARY
-from tests.proofs import actions, corpus, grammar, kill, mutate, sigma
+from tests.proofs import actions, alter, corpus, grammar, honest, kill, mutate, sigma
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1500)]
 
@@ -59,3 +59,20 @@ def test_hostile_values_reach_nobody_and_run_nothing(tmp_path: Path) -> None:
     assert not Path(CANARY).exists()
     assert outcome.done > 100
     assert outcome.refused > 1000
+
+
+def test_every_alteration_up_to_the_anchor_is_found_and_named() -> None:
+    outcome = alter.prove(count=6_000, seed=20261125)
+
+    assert not outcome.missed
+    assert not outcome.unnamed
+    assert len(outcome.alterations) == 12
+    assert min(outcome.alterations.values()) > 400
+
+
+def test_honest_histories_raise_no_false_alarm() -> None:
+    outcome = honest.prove(histories=150, killed=50, seed=20261125)
+
+    assert not outcome.problems
+    assert outcome.kills > 100
+    assert outcome.entries > 10_000

@@ -1,0 +1,1 @@
+"""History that cannot be rewritten unseen: entries, tree, signed checkpoints, anchors."""

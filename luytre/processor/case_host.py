@@ -1,0 +1,84 @@
+"""The case database of a configuration, with its signer."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from luytre.audit.anchors import anchor_in, is_behind
+from luytre.audit.database import CaseDatabase, Room
+from luytre.audit.signer_client import RemoteSigner
+from luytre.audit.signer_process import serve, start_for_a_moment
+from luytre.core.actor import Actor
+from luytre.core.clock import SystemClock
+from luytre.core.errors import LuytreError
+from luytre.core.log import get_logger
+from luytre.processor.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from luytre.core.config import Config
+
+log = get_logger("cases")
+
+ROOMS: Sequence[Room] = ()
+"""What every room adds to the case database."""
+
+
+def signer_places(config: Config) -> tuple[Path, Path]:
+    """Return the signer's folder and its socket."""
+    places = Places(config.data_dir)
+    return (
+        config.audit.signer_dir or places.signer,
+        config.audit.signer_socket or places.signer_socket,
+    )
+
+
+def sign(config: Config, stopped: Callable[[], bool]) -> None:
+    """Be the signer until stopped."""
+    folder, path = signer_places(config)
+    serve(folder, path, stopped)
+
+
+@contextmanager
+def case_database(config: Config, *, loop: bool = False) -> Iterator[CaseDatabase]:
+    """Open the case database, with every room's tables and actions.
+
+    A command starts a signer for a moment if none answers. A ``loop`` does not: beside it, the
+    supervisor starts one, and until it answers the loop's changes are refused, and tried again.
+    """
+    folder, path = signer_places(config)
+    client = RemoteSigner(path)
+    if config.audit.start_signer and not loop and not client.answers():
+        start_for_a_moment(folder, path)
+    opened = CaseDatabase(Places(config.data_dir).cases, client, SystemClock(), ROOMS)
+    try:
+        yield opened
+    finally:
+        opened.close()
+        client.close()
+
+
+def anchor_everywhere(config: Config) -> int:
+    """Bring every configured anchor up to date that misses more than anchors; return how many.
+
+    A place that cannot be reached (a stick that is not there) is tried again at the next turn; a
+    place that keeps another history is an alarm in the log at every turn.
+    """
+    if not config.audit.anchors or not Places(config.data_dir).cases.exists():
+        return 0
+    with case_database(config, loop=True) as cases:
+        return sum(_anchor(cases, place) for place in config.audit.anchors)
+
+
+def _anchor(cases: CaseDatabase, place: Path) -> bool:
+    try:
+        if not is_behind(cases, place):
+            return False
+        anchor_in(cases, Actor.loop("upkeep"), place)
+    except LuytreError as error:
+        log.error("not anchored", place=str(place), reason=str(error))
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Verifies an exported history of Luytre: entries, tree, signatures, anchors. Offline."""
