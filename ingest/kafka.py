@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from ingest.kafka_consumer import LogConsumer
 from ingest.kafka_producer import LogProducer
 from ingest.kafka_topics import KafkaTopics
+from luytre.core.message import EVENTS_TOPIC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from luytre.core.batch import TopicPartition
     from luytre.core.clock import Clock
     from luytre.core.config import LogConfig
     from luytre.core.config_kafka import KafkaConfig
-    from luytre.core.message import Consumer, Producer, Topics
+    from luytre.core.message import Consumer, Producer
 
 
 class KafkaLog:
@@ -43,29 +44,29 @@ class KafkaLog:
         group: str,
         topic: str,
         *,
-        also: Sequence[str] = (),
         on_revoke: Callable[[frozenset[TopicPartition]], None] | None = None,
     ) -> Consumer:
-        """Return a consumer that joins ``group`` at its first poll, for ``topic`` and others.
+        """Return a consumer; see ``luytre.core.message.Log``.
 
-        ``on_revoke`` is called inside ``poll``, on another thread, with partitions about to be
-        given up; it may still commit them.
+        ``on_revoke`` is called on another thread, while ``poll`` waits for it.
         """
-        for name in (topic, *also):
+        others = [source.topic for source in self._settings.topics]
+        names = (topic, *others) if topic == EVENTS_TOPIC else (topic,)
+        for name in names:
             self._topics.ensure(name)
         consumer = LogConsumer(
             self._settings,
             self._topics,
             self._clock,
             group=group,
-            names=(topic, *also),
+            names=names,
             session_timeout_s=self._log.session_timeout_s,
             on_revoke=on_revoke,
         )
         self._opened.append(consumer)
         return consumer
 
-    def topics(self) -> Topics:
+    def topics(self) -> KafkaTopics:
         return self._topics
 
     def topic_id(self, topic: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from luytre.core.config_kafka import KafkaConfig, KafkaSasl, KafkaTls
 
-RECONNECT_MS_MAX = 2_000
+RECONNECT_MS_MAX, BOOTSTRAP_MS_MAX = 2_000, 30_000
 METADATA_MS_MAX = 60_000
 """How long new partitions of a topic may stay unseen."""
 
@@ -36,6 +36,7 @@ def connection(settings: KafkaConfig) -> dict[str, Any]:
         "bootstrap_servers": list(settings.bootstrap),
         "client_id": "luytre",
         "security_protocol": protocol,
+        "bootstrap_timeout_ms": min(BOOTSTRAP_MS_MAX, int(settings.wait_s * 1000)),
         "reconnect_backoff_max_ms": RECONNECT_MS_MAX,
         "metadata_max_age_ms": METADATA_MS_MAX,
     }

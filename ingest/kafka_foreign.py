@@ -65,7 +65,7 @@ SHAPES: Mapping[str, _Shape] = {
         host=("host", "hostname", "fromhost"),
         path=(),
         log_source="programname",
-        program=("programname", "app-name", "tag", "syslogtag"),
+        program=("syslogtag", "tag", "programname", "app-name"),
         pid=("procid",),
         time=("@timestamp", "timestamp", "timereported", "timegenerated"),
     ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import TopicPartition as KafkaPlace
+from kafka.admin import ConfigResource
 from kafka.errors import GroupIdNotFoundError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from ingest.kafka_client import connection, kafka_errors
@@ -143,13 +144,13 @@ class KafkaTopics:
     def differences(self, topics: Sequence[str]) -> list[Difference]:
         """Return where existing topics are set otherwise than ``create`` would set them."""
         with self._lock, kafka_errors(self._settings, "settings of topics cannot be read"):
-            names = [self.real(topic) for topic in topics]
-            found = self._client().describe_configs({"topic": names}, config_filter="all")["topic"]
+            asked = [ConfigResource("topic", self.real(topic)) for topic in topics]
+            found = self._client().describe_configs(asked, config_filter="all").get("topic", {})
         return [
-            Difference(topic, name, str(_value(found[self.real(topic)], name)), wanted)
+            Difference(topic, name, str(found[self.real(topic)][name]["value"]), wanted)
             for topic in topics
             for name, wanted in self._wanted(topic).items()
-            if str(_value(found[self.real(topic)], name)) != wanted
+            if str(found[self.real(topic)][name]["value"]) != wanted
         ]
 
     def mend(self, differences: Sequence[Difference]) -> None:
@@ -158,8 +159,11 @@ class KafkaTopics:
         for each in differences:
             changes.setdefault(self.real(each.topic), {})[each.setting] = each.wanted
         with self._lock, kafka_errors(self._settings, "settings of topics cannot be changed"):
-            if changes:
-                self._client().alter_configs({"topic": changes})
+            asked = [ConfigResource("topic", name, wanted) for name, wanted in changes.items()]
+            answers = self._client().alter_configs(asked).get("topic", {}) if asked else {}
+        for name, answer in answers.items():
+            if answer != "OK":
+                raise NeighbourError(f"Kafka does not change the topic {name}: {answer}")
 
     def close(self) -> None:
         for client in (self._admin, self._reader):
@@ -258,8 +262,3 @@ class KafkaTopics:
                 max_poll_records=20_000,
             )
         return self._reader
-
-
-def _value(configs: Mapping[str, Any], name: str) -> Any:
-    found = configs.get(name)
-    return found.get("value") if isinstance(found, dict) else getattr(found, "value", found)

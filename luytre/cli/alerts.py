@@ -11,7 +11,7 @@ from luytre.cli.output import console, counted, level_text, print_json, say, tab
 from luytre.cli.settings import ConfigOption, JsonOption, read_installation, scope, utc
 from luytre.core.alert import LEVELS, Alert, AlertQuery, Level
 from luytre.core.errors import Refused
-from luytre.processor import build
+from luytre.processor import build, logs
 from luytre.processor.refused import refusals, send_again
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def refused(
     as_json: JsonOption = False,
 ) -> None:
     """List the alerts that the store refused for good, with the reason: no other list has them."""
-    opened = build.open_log(read_installation(config))
+    opened = logs.open_log(read_installation(config))
     if again:
         sent = send_again(opened.topics(), opened.producer())
         say(

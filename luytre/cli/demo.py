@@ -22,7 +22,7 @@ from luytre.core.errors import NeighbourError, Refused
 from luytre.core.log import configure_logs
 from luytre.core.message import ALERTS_TOPIC
 from luytre.core.organization import Scope
-from luytre.processor import build
+from luytre.processor import build, logs, slots
 from luytre.processor.content import content
 from luytre.processor.supervise import Stopped, Supervisor
 from luytre.simulator import play, prepare, read_truth, simulate
@@ -128,7 +128,7 @@ def _prepare(folder: Path, seed: int) -> Config:
 
 
 def _refuse_if_running(config: Path) -> None:
-    if config.exists() and build.is_taken(load_config(config), "shipper"):
+    if config.exists() and slots.is_taken(load_config(config), "shipper"):
         raise Refused(f"a demo runs in {config.parent}: stop it (Ctrl-C), or name another folder")
 
 
@@ -148,7 +148,7 @@ def _play(folder: Path, settings: Config, stopped: Callable[[], bool]) -> None:
             accounts = build.accounts(settings)
             seen = sum(account.events + account.rejects for account in accounts)
             progress.update(task, completed=seen)
-            if seen >= lines and not build.lag(settings, build.INDEX_GROUP, ALERTS_TOPIC):
+            if seen >= lines and not logs.lag(settings, build.INDEX_GROUP, ALERTS_TOPIC):
                 break
             if clock.monotonic_s() > give_up_s:
                 raise NeighbourError(f"only {seen} of {lines} events arrived in {PATIENCE_S:.0f} s")

@@ -14,6 +14,7 @@ from luytre.cli import (
     demo,
     doctor,
     elastic,
+    kafka,
     ledger,
     playbooks,
     rejects,
@@ -49,6 +50,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(archive.app, name="archive")
 app.add_typer(elastic.app, name="elastic")
+app.add_typer(kafka.app, name="kafka")
 app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(audit.app, name="audit")
 

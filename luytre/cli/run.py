@@ -9,10 +9,10 @@ import typer
 from luytre.cli.output import counted, say
 from luytre.cli.settings import ConfigOption, read_config
 from luytre.core.clock import SystemClock
-from luytre.processor import build
+from luytre.processor import build, slots
 from luytre.processor.content import content
 from luytre.processor.places import Places
-from luytre.processor.supervise import Stopped, Supervisor
+from luytre.processor.supervise import DRAIN_S, Stopped, Supervisor
 from luytre.processor.workers import read_workers
 
 Workers = Annotated[
@@ -44,15 +44,19 @@ def run(
             say(f"{name}: luytre {' '.join(command)}")
         return
     stopped = Stopped()
-    with build.alone(settings, "run", SystemClock()):
+    with slots.alone(settings, "run", SystemClock()):
         status = Places(settings.data_dir).supervisor
 
         def more() -> dict[str, list[str]]:
             # Rules that look at many events may come while it runs.
-            wanted = any(w.correlations for w in read_workers(settings, build.is_taken))
+            wanted = any(w.correlations for w in read_workers(settings, slots.is_taken))
             return build.commands(config, number, correlations=wanted)
 
         Supervisor(commands, SystemClock(), status=status, more=more).run(stopped)
+
+
+def _stopped(*, with_parent: bool) -> Stopped:
+    return Stopped(with_parent=with_parent, drain_s=DRAIN_S)
 
 
 def ship(
@@ -68,27 +72,32 @@ def ship(
     if once:
         say(f"{counted(build.ship_once(settings), 'event')} sent")
         return
-    build.ship(settings, Stopped(with_parent=with_parent))
+    build.ship(settings, _stopped(with_parent=with_parent))
 
 
 def detect(
     config: ConfigOption = None,
-    worker: Annotated[int, typer.Option(min=0, help="This worker's number on this machine.")] = 0,
+    worker: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=255, help="This worker's number on this machine; the first free one if none."
+        ),
+    ] = None,
     *,
     with_parent: WithParent = False,
 ) -> None:
     """Turn messages into events, match them against the rules, archive them."""
-    build.detect(read_config(config), worker, Stopped(with_parent=with_parent))
+    build.detect(read_config(config), worker, _stopped(with_parent=with_parent))
 
 
 def correlate(config: ConfigOption = None, *, with_parent: WithParent = False) -> None:
     """Correlate matches in event time: rules that look at many events."""
-    build.correlate(read_config(config), Stopped(with_parent=with_parent))
+    build.correlate(read_config(config), _stopped(with_parent=with_parent))
 
 
 def index(config: ConfigOption = None, *, with_parent: WithParent = False) -> None:
     """Put alerts into the store."""
-    build.index(read_config(config), Stopped(with_parent=with_parent))
+    build.index(read_config(config), _stopped(with_parent=with_parent))
 
 
 def upkeep(
@@ -99,4 +108,4 @@ def upkeep(
 ) -> None:
     """Apply retention to the log, the alerts and the archive, and compact the archive."""
     settings = read_config(config)
-    build.upkeep(settings, Stopped(with_parent=with_parent), once=once)
+    build.upkeep(settings, _stopped(with_parent=with_parent), once=once)

@@ -14,7 +14,7 @@ from luytre.core.errors import Refused
 from luytre.core.log import configure_logs
 from luytre.core.organization import Scope
 from luytre.core.zone import check_zone
-from luytre.processor.places import Places
+from luytre.processor.logs import has_run
 
 DEFAULT_CONFIG = Path("luytre.yaml")
 
@@ -56,7 +56,7 @@ def read_installation(path: Path | None) -> Config:
         ConfigurationError: with all its faults.
     """
     config = read_config(path)
-    if not config.alerts.elastic.urls and not Places(config.data_dir).log.exists():
+    if not has_run(config):
         raise Refused(
             f"nothing has run in {config.data_dir}: start `luytre run`,"
             " or name its configuration with --config"

@@ -7,7 +7,7 @@ gets the same records again, in the same order within a partition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -137,3 +137,34 @@ class Topics(Protocol):
 
     def committed(self, group: str, topic: str) -> Mapping[TopicPartition, int]:
         """Return what a group has committed; a partition without a commit is not in it."""
+
+
+class Log(Protocol):
+    """A log: where producers, consumers and topics come from."""
+
+    def producer(self) -> Producer: ...
+
+    def consumer(
+        self,
+        group: str,
+        topic: str,
+        *,
+        on_revoke: Callable[[frozenset[TopicPartition]], None] | None = None,
+    ) -> Consumer:
+        """Return a consumer that joins ``group`` at its first poll.
+
+        ``on_revoke`` is called inside ``poll`` with partitions about to be given up; it may still
+        commit them. A consumer of ``EVENTS_TOPIC`` also reads the topics that others write, where
+        a log has such.
+        """
+
+    def topics(self) -> Topics: ...
+
+    def topic_id(self, topic: str) -> str:
+        """Return what tells a topic from one of the same name that was deleted before."""
+
+    def expire(self) -> int:
+        """Apply the retention where the log does not itself; return how many messages went."""
+
+    def close(self) -> None:
+        """Flush and close every producer, and leave every group."""

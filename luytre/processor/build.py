@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,16 +9,13 @@ import enrich
 from detections.correlate import Correlator
 from detections.correlate_streams import Lateness
 from ingest.dead_letter import reject_messages
-from ingest.embedded import EmbeddedLog
 from ingest.intake import Intake
 from ingest.ledger import Ledger, SeenSequences
 from ingest.shippers.registry import Registry
 from ingest.shippers.ship import Shipper
 from luytre.core.clock import SystemClock
-from luytre.core.errors import NeighbourError
 from luytre.core.log import get_logger
-from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, MATCHES_TOPIC, OUR_TOPICS
-from luytre.core.metrics import LAG, serve_metrics
+from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, MATCHES_TOPIC
 from luytre.processor import case_host
 from luytre.processor.account import Account, accounts_of
 from luytre.processor.compile import compile_beside
@@ -32,10 +26,12 @@ from luytre.processor.detect import DetectRooms, DetectSink
 from luytre.processor.index import IndexSink
 from luytre.processor.judge import Judge
 from luytre.processor.live import Live, watching
+from luytre.processor.logs import inputs, observed, open_log
 from luytre.processor.places import Places
 from luytre.processor.refused import RefusedAlerts
 from luytre.processor.run import Loop
 from luytre.processor.scan import Scanner
+from luytre.processor.slots import alone, metrics, numbered
 from luytre.processor.source import FolderSource
 from luytre.processor.stores import open_alert_store
 from luytre.processor.upkeep import Task, Upkeep
@@ -57,8 +53,8 @@ if TYPE_CHECKING:
 
 DETECT_GROUP, CORRELATE_GROUP, INDEX_GROUP = "detect", "correlate", "index"
 CORRELATOR = "correlate"
-METRICS_CORRELATE = 300
-"""The offset of its metrics port: behind those of all detect workers."""
+METRICS_CORRELATE, METRICS_INDEX = 300, 400
+"""Offsets of metrics ports: behind those of all detect workers; the first index has none."""
 MIB = 2**20
 SHOWN = frozenset({"host.name", "user.name", "source.ip"})
 """What a scan decodes for its reader besides what rules need; `detect` has all of the archive's."""
@@ -67,14 +63,6 @@ SHOWN = frozenset({"host.name", "user.name", "source.ip"})
 log = get_logger("build")
 
 Made = TypeVar("Made")
-
-
-def open_log(config: Config) -> EmbeddedLog:
-    """Return the embedded log with its topics."""
-    opened = EmbeddedLog(Places(config.data_dir).log, config.log, SystemClock())
-    for topic in OUR_TOPICS:
-        opened.topics().create(topic, config.log.partitions)
-    return opened
 
 
 def alert_store(config: Config) -> AlertStore:
@@ -96,30 +84,6 @@ def accounts(config: Config) -> list[Account]:
     registry.close()
     book.close()
     return found
-
-
-def lag(config: Config, group: str, topic: str) -> int:
-    """Return how many messages of a topic a group has not committed."""
-    opened = open_log(config)
-    waiting = _waiting(opened, group, topic)
-    opened.close()
-    return waiting
-
-
-def expired(config: Config, group: str, topic: str) -> int:
-    """Return how many messages retention took before a group had committed them."""
-    opened = open_log(config)
-    topics = opened.topics()
-    starts, done = topics.starts(topic), topics.committed(group, topic)
-    gone = sum(max(0, starts[place] - offset) for place, offset in done.items())
-    opened.close()
-    return gone
-
-
-def _waiting(opened: EmbeddedLog, group: str, topic: str) -> int:
-    topics = opened.topics()
-    starts, done = topics.starts(topic), topics.committed(group, topic)
-    return sum(end - done.get(p, starts[p]) for p, end in topics.ends(topic).items())
 
 
 def archive(config: Config) -> Archive:
@@ -170,11 +134,14 @@ def _shipper(config: Config) -> Shipper:
     )
 
 
-def detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
-    """Run one detect worker until stopped."""
+def detect(config: Config, worker: int | None, stopped: Callable[[], bool]) -> None:
+    """Run one detect worker until stopped: that of a number, or of the first that is free."""
     # Two workers of one number would write one memory of what was first seen.
-    with alone(config, f"detect-{worker}", SystemClock()), metrics(config, 2 + worker):
-        _detect(config, worker, stopped)
+    with (
+        numbered(config, "detect", worker, SystemClock()) as number,
+        metrics(config, 2 + number),
+    ):
+        _detect(config, number, stopped)
 
 
 def _detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
@@ -189,7 +156,9 @@ def _detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
 
     def wire(loaded: Loaded) -> tuple[Intake, Judge]:
         rules = wired(loaded, lambda: enrichment.versions)
-        intake = Intake(_needed(rules, enrichment, archived), seen.admit)
+        intake = Intake(
+            _needed(rules, enrichment, archived), seen.admit, organization=config.organization
+        )
         return intake, Judge([enrichment], rules.engine, rules.correlations, select)
 
     live = _live(config, f"detect-{worker}", wire)
@@ -212,7 +181,7 @@ def _detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
     )
     flush = config.archive
     sink = DetectSink(rooms, clock, flush_bytes=flush.flush_mib * MIB, flush_s=flush.flush_s)
-    loop = Loop("detect", sink, clock, _observed(opened, DETECT_GROUP, EVENTS_TOPIC))
+    loop = Loop("detect", sink, clock, observed(opened, DETECT_GROUP, inputs(config)))
     with watching([enrichment.refresh, live.look], config.rules.reload_s):
         loop.run(opened.consumer(DETECT_GROUP, EVENTS_TOPIC, on_revoke=loop.on_revoke), stopped)
 
@@ -235,46 +204,44 @@ def _swap(live: Live[Made], enrichment: Enrichment) -> None:
 
 
 def index(config: Config, stopped: Callable[[], bool]) -> None:
-    """Run the index loop until stopped."""
+    """Run an index loop until stopped."""
     opened, clock = open_log(config), SystemClock()
-    observed = _observed(opened, INDEX_GROUP, ALERTS_TOPIC)
+    after_commit = observed(opened, INDEX_GROUP, (ALERTS_TOPIC,))
     store = open_alert_store(config, RefusedAlerts(opened.producer()))
-    loop = Loop("index", IndexSink(store, clock), clock, observed)
-    with metrics(config, 0):
+    loop = Loop("index", IndexSink(store, clock), clock, after_commit)
+    with (
+        numbered(config, "index", None, clock) as number,
+        metrics(config, METRICS_INDEX + number if number else 0),
+    ):
         loop.run(opened.consumer(INDEX_GROUP, ALERTS_TOPIC, on_revoke=loop.on_revoke), stopped)
 
 
 def correlate(config: Config, stopped: Callable[[], bool]) -> None:
-    """Run the correlate loop until stopped."""
+    """Run a correlate loop until stopped."""
     opened, clock = open_log(config), SystemClock()
     known = ReachedFile(Places(config.data_dir).correlated)
-    live = _live(config, CORRELATOR, lambda loaded: loaded.plan.correlations)
-    observed = _observed(opened, CORRELATE_GROUP, MATCHES_TOPIC)
+    after_commit = observed(opened, CORRELATE_GROUP, (MATCHES_TOPIC,))
     spare_collections()
-    with (
-        alone(config, CORRELATOR, clock),
-        metrics(config, METRICS_CORRELATE),
-        watching([live.look], config.rules.reload_s),
-    ):
-        while not stopped():
-            rules = live.value
-            correlator = Correlator(rules, clock, Lateness(config.correlate.lateness_s))
-            sink = CorrelateSink(correlator, opened.producer(), known, clock)
-            loop = Loop("correlate", sink, clock, observed)
-            consumer = opened.consumer(CORRELATE_GROUP, MATCHES_TOPIC, on_revoke=loop.on_revoke)
-            # Other rules build their state anew, from the lowest offset that the old ones needed.
-            loop.run(consumer, partial(_ended, stopped, live, rules))
+    with numbered(config, CORRELATOR, None, clock) as number:
+        live = _live(config, f"{CORRELATOR}-{number}", lambda loaded: loaded.plan.correlations)
+        with (
+            metrics(config, METRICS_CORRELATE + number),
+            watching([live.look], config.rules.reload_s),
+        ):
+            while not stopped():
+                rules = live.value
+                correlator = Correlator(rules, clock, Lateness(config.correlate.lateness_s))
+                sink = CorrelateSink(correlator, opened.producer(), known, clock)
+                loop = Loop("correlate", sink, clock, after_commit)
+                consumer = opened.consumer(CORRELATE_GROUP, MATCHES_TOPIC, on_revoke=loop.on_revoke)
+                # Other rules build their state anew, from the lowest offset the old ones needed.
+                loop.run(consumer, partial(_ended, stopped, live, rules))
 
 
 def _ended(stopped: Callable[[], bool], live: Live[Made], made: Made) -> bool:
     """Tell whether a loop must end: it is stopped, or what it is made of is another one now."""
     live.swap()
     return stopped() or live.value != made
-
-
-def _observed(opened: EmbeddedLog, group: str, topic: str) -> Callable[[], None]:
-    """Return what sets the lag of a group after its commits."""
-    return lambda: LAG.labels(group).set(_waiting(opened, group, topic))
 
 
 def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:
@@ -327,62 +294,3 @@ def check(config: Config, rules: Content) -> list[str]:
         *(f"listens on {listener}" for listener in listeners),
         *(f"  {note}" for note in enrichment.notes),
     ]
-
-
-def is_taken(config: Config, role: str) -> bool:
-    """Tell whether a process holds the machine's only place for ``role`` now."""
-    path = config.data_dir / f"{role}.lock"
-    if not path.exists():
-        return False
-    with path.open("rb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-@contextmanager
-def alone(config: Config, role: str, clock: Clock) -> Iterator[None]:
-    """Hold the machine's only place for ``role``; the kernel lets go when the process ends.
-
-    Raises:
-        NeighbourError: another process kept the place for ten seconds.
-    """
-    config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = config.data_dir / f"{role}.lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    for _attempt in range(100):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            clock.sleep(0.1)
-    else:
-        os.close(handle)
-        raise NeighbourError(f"another {role} holds {path}: stop it first")
-    try:
-        yield
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def metrics(config: Config, process: int) -> Iterator[None]:
-    """Serve this process' metrics: the configured port is the index's, the others follow.
-
-    Raises:
-        NeighbourError: the port cannot be had.
-    """
-    if not config.metrics.listen:
-        yield
-        return
-    host, _, port = config.metrics.listen.rpartition(":")
-    try:
-        stop = serve_metrics(host.strip("[]"), int(port) + process)
-    except (OSError, OverflowError) as error:
-        raise NeighbourError(f"metrics.listen {host}:{int(port) + process}: {error}") from error
-    try:
-        yield
-    finally:
-        stop()

@@ -13,7 +13,7 @@ from luytre.core.database import DatabaseError, open_database
 from luytre.core.errors import LuytreError
 from luytre.core.finding import Finding
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC
-from luytre.processor import build
+from luytre.processor import build, logs, slots
 from luytre.processor.content import content
 from luytre.processor.places import Places
 from luytre.processor.supervise import read_status
@@ -45,7 +45,7 @@ def examine(config: Config) -> list[Finding]:
         _rules,
         _tables,
     ]
-    if Places(config.data_dir).log.exists():
+    if logs.has_run(config):
         questions += [_databases, _archive, _ledger, _lag]
     if config.alerts.elastic.urls:
         questions.append(_elastic)
@@ -91,10 +91,10 @@ def _zones(config: Config) -> Iterator[Finding]:
 
 
 def _running(config: Config) -> Iterator[Finding]:
-    if build.is_taken(config, "shipper"):
+    if slots.is_taken(config, "shipper"):
         yield Finding("pipeline", "good", "the shipper runs")
         return
-    ran = Places(config.data_dir).log.exists()
+    ran = logs.has_run(config)
     detail = "no shipper runs here" if ran else f"nothing has run in {config.data_dir} yet"
     yield Finding("pipeline", "warning", detail, "start `luytre run`, or name its --config")
 
@@ -125,7 +125,7 @@ def _rules(config: Config) -> Iterator[Finding]:
     remedy = "`luytre rules check` says where" if loaded.faults else ""
     detail = f"{loaded.rules} run, {loaded.quarantined} quarantined"
     yield Finding("rules", state, f"{detail}, version {loaded.version[:VERSION_SHOWN]}", remedy)
-    for worker in read_workers(config, build.is_taken):
+    for worker in read_workers(config, slots.is_taken):
         yield _worker(worker, loaded.version)
 
 
@@ -180,11 +180,11 @@ def _processes(config: Config) -> Iterator[Finding]:
 
 def _lag(config: Config) -> Iterator[Finding]:
     for group, topic in ((build.DETECT_GROUP, EVENTS_TOPIC), (build.INDEX_GROUP, ALERTS_TOPIC)):
-        expired = build.expired(config, group, topic)
+        expired = logs.expired(config, group, topic)
         if expired:
             detail = f"{group}: {expired:,} messages expired before they were read"
             yield Finding("lag", "bad", detail, "a blind window: lengthen log.retention_days")
-        waiting = build.lag(config, group, topic)
+        waiting = logs.lag(config, group, topic)
         detail = f"{group}: {waiting:,} messages not committed"
         if waiting > LAG_WARNING:
             yield Finding("lag", "warning", detail, "see whether it runs, or give more --workers")

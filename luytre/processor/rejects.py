@@ -12,13 +12,13 @@ from ingest.dead_letter import replay_messages
 from ingest.reject_reader import RejectReader
 from luytre.core.ecs import empty_rejects
 from luytre.core.message import EVENTS_TOPIC
-from luytre.processor import build
+from luytre.processor import build, logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ingest.embedded import EmbeddedLog
     from luytre.core.config import Config
+    from luytre.core.message import Log
 
 _GROUP = ("luytre.stream", "luytre.sequence")
 
@@ -62,8 +62,8 @@ def replay(config: Config, reason: str = "", ids: Sequence[str] = ()) -> int:
 
 
 @contextmanager
-def _opened(config: Config) -> Iterator[tuple[EmbeddedLog, RejectReader]]:
-    log, ledger = build.open_log(config), build.ledger(config)
+def _opened(config: Config) -> Iterator[tuple[Log, RejectReader]]:
+    log, ledger = logs.open_log(config), build.ledger(config)
     try:
         yield log, RejectReader(log.topics(), ledger.rejected())
     finally:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -163,12 +164,17 @@ def _let_go(process: subprocess.Popen[bytes]) -> None:
 
 
 class Stopped:
-    """True once SIGTERM or SIGINT came, or (``with_parent``) once the parent process is gone."""
+    """True once SIGTERM or SIGINT came, or (``with_parent``) once the parent process is gone.
 
-    def __init__(self, *, with_parent: bool = False) -> None:
+    With ``drain_s`` the process then has so many seconds to finish what it holds; after that it
+    ends as by kill -9, and what was not committed is done again by whoever takes over.
+    """
+
+    def __init__(self, *, with_parent: bool = False, drain_s: float | None = None) -> None:
         self._event = threading.Event()
+        self._drain_s = drain_s
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._event.set())
+            signal.signal(number, lambda *_: self._stop())
         if with_parent:
             threading.Thread(target=self._watch, daemon=True).start()
 
@@ -176,7 +182,18 @@ class Stopped:
         # Not through sys.stdin: its lock, held by a daemon thread, aborts the interpreter's end.
         while os.read(sys.stdin.fileno(), 4096):
             continue
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._drain_s is not None and not self._event.is_set():
+            threading.Thread(target=self._end, daemon=True).start()
         self._event.set()
+
+    def _end(self) -> None:
+        assert self._drain_s is not None
+        time.sleep(self._drain_s)
+        log.error("did not drain in time: ending as by kill -9", drain_s=self._drain_s)
+        os._exit(128 + signal.SIGKILL)
 
     def __call__(self) -> bool:
         return self._event.is_set()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from luytre.core.config import Config
-from luytre.processor import build
+from luytre.processor import build, logs
 from tests.cli.running import Call
 
 GARBAGE = b"no database, but longer than a header " * 200
@@ -15,7 +15,7 @@ GARBAGE = b"no database, but longer than a header " * 200
 def data(tmp_path: Path) -> Path:
     """Return the data folder of an installation that has run."""
     config = Config(data_dir=tmp_path / "data")
-    build.open_log(config).close()
+    logs.open_log(config).close()
     build.alert_store(config).close()
     build.ledger(config).close()
     return config.data_dir

@@ -7,7 +7,7 @@ import pytest
 
 from luytre.core.clock import ManualClock
 from luytre.core.config import Config
-from luytre.processor import build
+from luytre.processor import slots
 from tests.cli.running import LUYTRE, Call
 
 pytestmark = pytest.mark.xdist_group("demo")
@@ -29,7 +29,7 @@ def test_a_demo_that_runs_is_not_pulled_from_under_itself(luytre: Call, tmp_path
     (tmp_path / "demo" / ".luytre-demo").touch()
     (tmp_path / "demo" / "luytre.yaml").write_text("data_dir: data")
 
-    with build.alone(Config(data_dir=tmp_path / "demo" / "data"), "shipper", ManualClock()):
+    with slots.alone(Config(data_dir=tmp_path / "demo" / "data"), "shipper", ManualClock()):
         ran = luytre("demo")
 
     assert ran.code == 4

@@ -10,7 +10,7 @@ from luytre.core.alert import decode_alert
 from luytre.core.config import Config, load_config
 from luytre.core.message import ALERTS_TOPIC
 from luytre.core.organization import Scope
-from luytre.processor import build
+from luytre.processor import build, logs, slots
 from tests.cli.running import (
     ACCESS,
     AUTH,
@@ -60,7 +60,7 @@ def settled(config: Config, events: int = EVENTS) -> Callable[[], bool]:
         accounts = build.accounts(config)
         counted = sum(account.events for account in accounts)
         rejected = sum(account.rejects for account in accounts)
-        waiting = build.lag(config, build.INDEX_GROUP, ALERTS_TOPIC)
+        waiting = logs.lag(config, build.INDEX_GROUP, ALERTS_TOPIC)
         return (counted, rejected, waiting) == (events, REJECTS, 0)
 
     return done
@@ -196,7 +196,7 @@ def test_a_replayed_reject_is_the_same_reject_once(luytre: Call, config: Path) -
 
     ran = luytre("rejects", "replay", "-c", config)
     settings = load_config(config)
-    wait_until(lambda: build.lag(settings, build.DETECT_GROUP, "events") == 0)
+    wait_until(lambda: logs.lag(settings, build.DETECT_GROUP, "events") == 0)
 
     after = luytre("rejects", "list", "-c", config, "--json").documents
     assert (ran.code, ran.lines) == (0, ["1 reject sent again"])
@@ -280,7 +280,7 @@ def test_children_end_with_their_parent_and_a_second_start_goes_on(
 
     first.kill()
     first.communicate()
-    wait_until(lambda: not build.is_taken(settings, "shipper"))
+    wait_until(lambda: not slots.is_taken(settings, "shipper"))
     with (path.parent / "logs" / "auth.log").open("ab") as log:
         log.write(ACCESS.splitlines(keepends=True)[1])
     second = process("run", "-c", path, folder=path.parent)

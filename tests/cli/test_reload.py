@@ -11,7 +11,7 @@ import pytest
 from luytre.core.alert import AlertQuery
 from luytre.core.config import Config, load_config
 from luytre.core.organization import Scope
-from luytre.processor import build
+from luytre.processor import build, slots
 from luytre.processor.workers import WorkerStatus, read_workers
 from tests.cli.running import Call, drain, process, wait_until
 
@@ -87,7 +87,7 @@ class House:
         return sum(alert.rule.title == title for alert in found)
 
     def worker(self, name: str = "detect-0") -> WorkerStatus | None:
-        found = read_workers(self.config, build.is_taken)
+        found = read_workers(self.config, slots.is_taken)
         return next((worker for worker in found if worker.name == name), None)
 
     def metrics(self) -> str:

@@ -9,7 +9,7 @@ from luytre.core.clock import ManualClock
 from luytre.core.config import Config, MetricsConfig, RulesConfig
 from luytre.core.errors import NeighbourError, Refused
 from luytre.core.message import EVENTS_TOPIC, Message
-from luytre.processor import build
+from luytre.processor import build, logs, slots
 from luytre.processor.content import content
 from luytre.processor.places import Places
 
@@ -41,23 +41,23 @@ def test_a_second_shipper_waits_and_is_refused(config: Config) -> None:
     clock = ManualClock()
 
     with (
-        build.alone(config, "shipper", clock),
+        slots.alone(config, "shipper", clock),
         pytest.raises(NeighbourError, match=r"another shipper holds .*shipper\.lock"),
-        build.alone(config, "shipper", clock),
+        slots.alone(config, "shipper", clock),
     ):
         pytest.fail("two shippers")
 
     assert clock.monotonic_s() == pytest.approx(10)
-    assert not build.is_taken(config, "shipper")
+    assert not slots.is_taken(config, "shipper")
 
 
 def test_another_role_has_its_own_place(config: Config) -> None:
     with (
-        build.alone(config, "shipper", ManualClock()),
-        build.alone(config, "reader", ManualClock()),
+        slots.alone(config, "shipper", ManualClock()),
+        slots.alone(config, "reader", ManualClock()),
     ):
-        assert build.is_taken(config, "shipper")
-        assert build.is_taken(config, "reader")
+        assert slots.is_taken(config, "shipper")
+        assert slots.is_taken(config, "reader")
 
 
 def test_without_a_rule_nothing_starts(config: Config) -> None:
@@ -77,7 +77,7 @@ def test_the_plan_names_what_is_quarantined(config: Config, tmp_path: Path) -> N
 
 
 def test_lag_counts_what_is_not_committed(config: Config) -> None:
-    log = build.open_log(config)
+    log = logs.open_log(config)
     producer = log.producer()
     for n in range(3):
         producer.send(EVENTS_TOPIC, Message(str(n).encode(), b"x"))
@@ -89,7 +89,7 @@ def test_lag_counts_what_is_not_committed(config: Config) -> None:
     log.close()
 
     assert first.topic == place.topic
-    assert build.lag(config, build.DETECT_GROUP, EVENTS_TOPIC) == 3
+    assert logs.lag(config, build.DETECT_GROUP, EVENTS_TOPIC) == 3
 
 
 def test_a_port_for_metrics_that_is_taken_is_named(config: Config) -> None:
@@ -99,7 +99,7 @@ def test_a_port_for_metrics_that_is_taken_is_named(config: Config) -> None:
 
         with (
             pytest.raises(NeighbourError, match=f"metrics.listen {listen}: "),
-            build.metrics(taken, 0),
+            slots.metrics(taken, 0),
         ):
             pytest.fail("the port is taken")
 

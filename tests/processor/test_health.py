@@ -11,7 +11,7 @@ from luytre.core.clock import SystemClock
 from luytre.core.config import Config, LogConfig, RulesConfig
 from luytre.core.finding import Finding
 from luytre.core.message import EVENTS_TOPIC, Message
-from luytre.processor import build
+from luytre.processor import build, logs, slots
 from luytre.processor.health import LAG_WARNING, examine
 from luytre.processor.places import Places
 
@@ -22,7 +22,7 @@ GARBAGE = b"no database, but longer than a header " * 200
 def config(tmp_path: Path) -> Config:
     """Return the configuration of an installation that has run, with nothing in it."""
     found = Config(data_dir=tmp_path / "data", log=LogConfig(partitions=1))
-    build.open_log(found).close()
+    logs.open_log(found).close()
     build.alert_store(found).close()
     build.ledger(found).close()
     return found
@@ -59,7 +59,7 @@ def test_nothing_is_made_where_nothing_ran(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_shipper_that_runs_is_seen(config: Config) -> None:
-    with build.alone(config, "shipper", SystemClock()):
+    with slots.alone(config, "shipper", SystemClock()):
         assert states(config)["pipeline"] == "good"
 
     assert states(config)["pipeline"] == "warning"
@@ -105,7 +105,7 @@ def test_a_torn_archive_is_bad(config: Config) -> None:
 
 
 def test_a_long_queue_is_a_warning(config: Config) -> None:
-    log = build.open_log(config)
+    log = logs.open_log(config)
     producer = log.producer()
     for _ in range(LAG_WARNING + 1):
         producer.send(EVENTS_TOPIC, Message(b"k", b"v"))
@@ -120,7 +120,7 @@ def test_a_long_queue_is_a_warning(config: Config) -> None:
 
 def test_messages_that_expired_unread_are_a_bad_finding(tmp_path: Path) -> None:
     config = Config(data_dir=tmp_path, log=LogConfig(partitions=1, retention_days=1e-9))
-    log = build.open_log(config)
+    log = logs.open_log(config)
     producer, consumer = log.producer(), log.consumer(build.DETECT_GROUP, EVENTS_TOPIC)
     producer.send(EVENTS_TOPIC, Message(b"k", b"read"))
     producer.flush()

@@ -6,12 +6,13 @@ import polars as pl
 import pytest
 
 from ingest.dead_letter import replay_messages
+from ingest.embedded import EmbeddedLog
 from ingest.embedded_groups import floors
 from ingest.reject_reader import RejectReader
 from luytre.core.batch import TopicPartition
 from luytre.core.config import Config
 from luytre.core.message import EVENTS_TOPIC, REJECTS_TOPIC, Message
-from luytre.processor import build
+from luytre.processor import logs
 from luytre.processor import rejects as commands
 from tests.processor.reject_house import (
     ACCESS,
@@ -224,7 +225,8 @@ def test_listing_reads_in_frames_of_bounded_size(
 def test_looking_at_rejects_leaves_no_group_behind(config: Config) -> None:
     assert commands.newest(config, "", 5)[0].height == 0
 
-    log = build.open_log(config)
+    log = logs.open_log(config)
+    assert isinstance(log, EmbeddedLog)
     groups = floors(log._groups, REJECTS_TOPIC, since_ms=0)
     log.close()
     assert groups == []

@@ -21,7 +21,7 @@ from pathlib import Path
 from luytre.core.alert import AlertQuery
 from luytre.core.config import Config, load_config
 from luytre.core.organization import Scope
-from luytre.processor import build
+from luytre.processor import build, logs
 from luytre.processor.rejects import rejects
 
 RULE = """
@@ -205,7 +205,7 @@ def _wait_until_done(config: Config, lines: int, timeout_s: float = 120.0) -> No
     while time.monotonic() < until:
         accounts = build.accounts(config)
         done = sum(account.events + account.rejects for account in accounts)
-        if done >= lines and not build.lag(config, build.INDEX_GROUP, "alerts"):
+        if done >= lines and not logs.lag(config, build.INDEX_GROUP, "alerts"):
             time.sleep(1.0)
             return
         time.sleep(0.5)

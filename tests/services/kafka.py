@@ -8,7 +8,7 @@ from tests.services.java import jars, jdk
 from tests.services.process import Server, free_ports, listens
 
 VERSION = "4.1.0"
-ARTIFACT = f"org.apache.kafka:kafka_2.13:{VERSION}"
+ARTIFACTS = (f"org.apache.kafka:kafka_2.13:{VERSION}", "org.slf4j:slf4j-simple:1.7.36")
 CLUSTER = "bHV5dHJlLXRlc3Qta2Fma2E"
 
 
@@ -27,7 +27,7 @@ class KafkaBroker(Server):
         properties: Mapping[str, str] | None = None,
         scram: Mapping[str, str] | None = None,
     ) -> None:
-        home, lib = jdk(17), jars(ARTIFACT)
+        home, lib = jdk(17), jars(*ARTIFACTS)
         self.port, controller, internal = free_ports(3)
         self.bootstrap = f"127.0.0.1:{self.port}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,8 @@ class KafkaBroker(Server):
         settings.write_text("".join(f"{name}={value}\n" for name, value in rows.items()))
         java = [str(home / "bin" / "java"), "-cp", f"{lib}/*"]
         _format(java, settings, scram or {})
-        command = [*java[:1], "-Xms256m", "-Xmx512m", *java[1:], "kafka.Kafka", str(settings)]
+        options = ["-Xms256m", "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        command = [*java[:1], *options, *java[1:], "kafka.Kafka", str(settings)]
         super().__init__("kafka", command, folder, ready=lambda: listens(self.port))
 
 
