@@ -138,7 +138,7 @@ def test_a_running_pipeline_follows_its_rules(house: House, luytre: Call) -> Non
 
     house.rule("first", 10)
     (house.folder / "rules" / "often.yml").write_text(OFTEN)
-    wait_until(lambda: house.worker("correlate") is not None)
+    wait_until(lambda: house.worker("correlate-0") is not None)
     house.hit("first")
     house.hit("first")
     house.hit("first")
