@@ -23,6 +23,7 @@ def test_one_process_for_each_part() -> None:
     found = build.commands(Path("a.yaml"), 3)
 
     assert list(found) == [
+        "signer",
         "ship",
         "detect-0",
         "detect-1",
