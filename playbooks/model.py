@@ -80,7 +80,7 @@ class Words(_Closed):
 
 
 class Applies(_Closed):
-    """Which alerts a playbook is for. Each list widens; an empty one says nothing."""
+    """Which alerts a playbook is for: ``playbooks.binding`` says how the lists are weighed."""
 
     rules: list[str] = Field(default=[])
     tags: list[str] = Field(default=[])

@@ -11,12 +11,15 @@ from luytre.cli.output import console, counted, level_text, print_json, say, tab
 from luytre.cli.settings import ConfigOption, JsonOption, read_installation, scope, utc
 from luytre.core.alert import LEVELS, Alert, AlertQuery, Level
 from luytre.core.errors import Refused
-from luytre.processor import build, logs
+from luytre.processor import build, logs, respond
 from luytre.processor.refused import refusals, send_again
+from playbooks.binding import fitting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from luytre.core.config import Config
 
 app = typer.Typer(no_args_is_help=True, help="List, show, and search alerts.")
 
@@ -102,6 +105,7 @@ def show(
         print_json(found)
     else:
         _show_one(found)
+        _show_playbooks(settings, found)
 
 
 @app.command()
@@ -205,6 +209,18 @@ def _show_one(alert: Alert) -> None:
     if alert.rule.false_positives:
         out.print()
         say("Known false positives: " + "; ".join(alert.rule.false_positives))
+
+
+def _show_playbooks(settings: Config, alert: Alert) -> None:
+    """Name the playbooks that apply, the most closely bound first."""
+    found = fitting(respond.shelf(settings).playbooks.values(), alert)
+    rows = [
+        (text(p.words("en")[0]), text(p.words("vi")[0]), text(p.document.path.stem))
+        for p in found[:3]
+    ]
+    console().print(table("\nPlaybooks", ["name", "tên", "file"], rows))
+    if found:
+        say(f"`luytre playbooks rehearse {found[0].document.path.stem} --alert {alert.id[:10]}`")
 
 
 def _levels(names: list[str] | None) -> tuple[Level, ...]:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from luytre.cli.output import complain, console, counted, print_json, say, table, text
-from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.cli.settings import ConfigOption, JsonOption, read_config, read_installation, scope
+from luytre.core.alert import AlertQuery
 from luytre.core.errors import Refused
-from luytre.processor.places import Places
-from playbooks import LIBRARY
+from luytre.processor import build, respond
+from playbooks.binding import fitting, given_by
 from playbooks.load import load_folder
-from playbooks.rehearse import rehearse
-from playbooks.shelf import Shelf, export
+from playbooks.rehearse import look_back, rehearse
+from playbooks.shelf import export
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from luytre.core.alert import Alert
     from luytre.core.errors import Fault
+    from playbooks.actions import Actions
     from playbooks.load import Loaded
+    from playbooks.rehearse import Rehearsal
+    from playbooks.shelf import Shelf
 
 app = typer.Typer(no_args_is_help=True, help="List, check, import, export, and run playbooks.")
+
+PAST_ALERTS_MAX = 1_000
 
 NameArgument = Annotated[str, typer.Argument(help="A playbook's id, file, or name, or its start.")]
 LanguageOption = Annotated[str, typer.Option("--language", help="`vi` or `en`.")]
@@ -33,9 +41,7 @@ SetOption = Annotated[
 
 def shelf(config: Path | None) -> Shelf:
     """Return the playbooks that a command may name."""
-    settings = read_config(config)
-    folders = [LIBRARY, *settings.playbooks.paths]
-    return Shelf(folders, Places(settings.data_dir).playbooks)
+    return respond.shelf(read_config(config))
 
 
 @app.command("list")
@@ -158,33 +164,82 @@ def rehearse_playbook(
     name: NameArgument,
     config: ConfigOption = None,
     values: SetOption = None,
+    alert: Annotated[str, typer.Option(help="Fill its variables from this alert.")] = "",
+    days: Annotated[
+        int, typer.Option(min=0, help="Instead: on the alerts of so many days that it is for.")
+    ] = 0,
     language: LanguageOption = "en",
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Walk a playbook dry: what it would do and ask, in order. Nothing is touched."""
+    """Walk a playbook dry: what it would do, ask, and change, in order. Nothing is touched."""
     known = shelf(config)
     loaded = known.get(name)
+    actions = respond.actions(read_config(config))
+    if days:
+        _look_back(config, known, loaded, actions, days)
+        return
+    given = _values(values)
+    if alert:
+        given = {**given_by(loaded, _alert(config, alert)), **given}
     try:
-        outcome = rehearse(
-            known.playbooks, loaded.playbook.id, _values(values), _language(language)
-        )
+        outcome = rehearse(known.playbooks, loaded.playbook.id, given, _language(language), actions)
     except ValueError as error:
         raise Refused(str(error)) from None
     if as_json:
         for line in outcome.lines:
             print_json(line)
     else:
-        rows = [
-            (text(n), text(line.phase), text(line.kind), text(line.by), text(line.name),
-             text(line.what), text(", ".join(line.missing)))
-            for n, line in enumerate(outcome.lines, 1)
-        ]  # fmt: skip
-        columns = ["", "phase", "command", "by", "step", "what", "unknown yet"]
-        console().print(table(loaded.words(_language(language))[0], columns, rows))
-        say(counted(len(rows), "command"))
+        _print_rehearsal(outcome, language)
     if outcome.problem:
         raise Refused(outcome.problem)
+
+
+def _print_rehearsal(outcome: Rehearsal, language: str) -> None:
+    rows = [
+        (
+            text(n),
+            text(line.phase),
+            text(line.by),
+            text(line.name),
+            text(line.what),
+            text(line.approvals or ""),
+            text("; ".join([line.conflict, *line.missing]).strip("; ")),
+        )
+        for n, line in enumerate(outcome.lines, 1)
+    ]
+    columns = ["", "phase", "by", "step", "what", "agree", "not yet, and why"]
+    console().print(table(outcome.playbook.words(language)[0], columns, rows))
+    changed = sum(bool(line.touches) for line in outcome.lines)
+    agreements = counted(outcome.approvals, "agreement")
+    waits = f"{outcome.waits_minutes / 60:g} hours of waiting"
+    say(f"{counted(len(rows), 'command')}: {counted(changed, 'change')}, {agreements}, {waits}")
+
+
+def _look_back(
+    config: Path | None, known: Shelf, loaded: Loaded, actions: Actions, days: int
+) -> None:
+    store = build.alert_store(read_installation(config))
+    since = datetime.now(UTC) - timedelta(days=days)
+    found = store.find(AlertQuery(since=since, limit=PAST_ALERTS_MAX), scope(None))
+    store.close()
+    mine = [a for a in found if fitting(known.playbooks.values(), a)[:1] == [loaded]]
+    record = look_back(known.playbooks, loaded.playbook.id, mine, actions)
+    say(f"{counted(record.alerts, 'alert')} of {counted(len(found), 'alert')} in {days} days")
+    say(f"asked of people: {record.asked:,} steps, {record.approvals:,} agreements")
+    for touch, count in record.touched.most_common():
+        say(f"would have changed {touch.kind} {touch.value}: {counted(count, 'time')}")
+    for conflict, count in record.conflicts.most_common():
+        say(f"would have been refused: {conflict}: {counted(count, 'time')}", "yellow")
+
+
+def _alert(config: Path | None, name: str) -> Alert:
+    store = build.alert_store(read_installation(config))
+    found = store.get(name, scope(None))
+    store.close()
+    if found is None:
+        raise Refused(f"no alert, or more than one, begins with {name}")
+    return found
 
 
 def _load(paths: list[Path] | None, config: Path | None) -> tuple[list[Loaded], list[Fault]]:

@@ -1,0 +1,102 @@
+"""Wires playbooks: those there are, what they may reach, and what other rooms tell them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from enrich import indicators
+from enrich.observables import COLUMNS
+from enrich.source import Source
+from luytre.core.clock import SystemClock
+from luytre.core.ecs import ARCHIVED
+from luytre.processor import build
+from luytre.processor.places import Places
+from playbooks import LIBRARY
+from playbooks.actions import Actions, Services
+from playbooks.shelf import Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from luytre.core.clock import Clock
+    from luytre.core.config import Config
+    from luytre.core.organization import Scope
+    from luytre.store.archive import Archive
+
+_HASHES = {64: "file.hash.sha256", 40: "file.hash.sha1", 32: "file.hash.md5"}
+
+
+def shelf(config: Config) -> Shelf:
+    """Return the playbooks of an installation."""
+    return Shelf([LIBRARY, *config.playbooks.paths], Places(config.data_dir).playbooks)
+
+
+def actions(config: Config) -> Actions:
+    """Return the actions of an installation, with all that they may look at."""
+    clock = SystemClock()
+    services = Services(
+        clock,
+        alerts=build.alert_store(config),
+        archive=ArchiveCounter(build.archive(config)),
+        indicators=Indicators(config.enrich.indicators, clock)
+        if config.enrich.indicators
+        else None,
+    )
+    return Actions(config.playbooks, services)
+
+
+class ArchiveCounter:
+    """Counts events of the archive by one column."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def count(self, scope: Scope, column: str, value: str, since: datetime) -> int:
+        """Return how many events since a time have a value; raises ``ValueError``."""
+        if column not in ARCHIVED:
+            raise ValueError(f"the archive has no column {column}")
+        found = self._archive.scan(
+            scope, since=since, columns=["event.id"], where=pl.col(column) == value
+        )
+        return int(found.select(pl.len()).collect(engine="streaming").item())
+
+
+class Indicators:
+    """Looks one value up in the configured indicators, as an event's cell would be."""
+
+    def __init__(self, paths: Sequence[Path], clock: Clock) -> None:
+        self._clock = clock
+        self._source: Source[Any] = Source(
+            "indicators", tuple(paths), partial(indicators.parse, clock=clock), indicators.assemble
+        )
+        self._source.refresh()
+
+    def find(self, value: str) -> Sequence[str]:
+        """Return a line for the best indicator that the value is, or none."""
+        cells: dict[str, Any] = dict.fromkeys(COLUMNS)
+        cells[_column(value)] = value
+        event = pl.DataFrame(
+            {"@timestamp": [self._clock.now()], "event.ingested": [self._clock.now()]}
+        ).with_columns(pl.lit(cell, pl.String).alias(name) for name, cell in cells.items())
+        said = self._source.table(event).row(0, named=True)
+        if said["threat.indicator.name"] is None:
+            return []
+        facts = (said[f"threat.indicator.{name}"] for name in ("type", "confidence", "provider"))
+        return [f"{said['threat.indicator.name']} ({', '.join(fact for fact in facts if fact)})"]
+
+
+def _column(value: str) -> str:
+    """Return the column in which an event would have such a value."""
+    if "://" in value:
+        return "url.full"
+    digits = all(character in "0123456789abcdefABCDEF" for character in value)
+    if digits and len(value) in _HASHES:
+        return _HASHES[len(value)]
+    if ":" in value or value.replace(".", "").isdigit():
+        return "source.ip"
+    return "dns.question.name"
