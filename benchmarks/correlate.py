@@ -20,7 +20,7 @@ from detections.correlate import CorrelationLimits, Correlator, Lateness
 from detections.correlation import TYPES, Bound, Condition, Correlation, Operator, Type
 from luytre.core.alert import RuleCard, encode_alert
 from luytre.core.clock import ManualClock
-from luytre.core.matches import Match, decode_matches, messages_of
+from luytre.core.matches import Bundler, Match, decode_matches
 from luytre.processor.correlate import spare_collections
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def polls(kind: str, count: int, groups: int, batch: int) -> list[tuple[int, lis
     """Return what polls bring: when the log took it, and the values of messages."""
     made = matches(kind, count, groups)
     pieces = [made[start : start + batch] for start in range(0, count, batch)]
-    return [(piece[-1].time_us, [m.value for m in messages_of(piece)]) for piece in pieces]
+    return [(piece[-1].time_us, [m.value for m in Bundler().messages(piece)]) for piece in pieces]
 
 
 def measure(kind: Type, groups: int, batch: int) -> tuple[float, float, int]:

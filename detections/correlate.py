@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from detections.correlate_alerts import Parents
-from detections.correlate_episode import SECOND_US
 from detections.correlate_limits import CorrelationLimits, Counts
-from detections.correlate_place import Kept, Kind, Place
+from detections.correlate_place import Kept, Kind, Place, Saved
 from detections.correlate_publish import Found
-from detections.correlate_streams import Lateness, Streams
+from detections.correlate_streams import Lateness, Name, Streams
+from detections.correlate_trail import Trail, trailing
 from luytre.core.batch import TopicPartition
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ class Correlator:
         limits: CorrelationLimits | None = None,
     ) -> None:
         self._limits = limits or CorrelationLimits()
+        self._clock, self._trail = clock, Trail()
         self._lateness = lateness or Lateness()
-        trailing_us = _trailing(correlations, self._lateness)
+        trailing_us = trailing(correlations, self._lateness)
         self._kinds = {
             c.card.id: Kind(
                 c,
@@ -59,6 +60,7 @@ class Correlator:
             for c in correlations
         }
         self._places: dict[TopicPartition, Place] = {}
+        self._neighbours: dict[TopicPartition, Place] = {}
         self._dirty: set[Kept] = set()
         self._matches = self._groups = 0
         self._taken = self._turn = 0
@@ -72,20 +74,19 @@ class Correlator:
         place: TopicPartition = NOWHERE,
         offset: int = 0,
         silent: bool = False,
+        reached: Mapping[str, int] | None = None,
     ) -> Found:
         """Take what one message of the log says; return new alerts and matches, revised or not.
 
-        ``heard_us`` is when the log took the message. ``silent`` builds state for which alerts
-        were sent before.
+        ``heard_us`` is when the log took the message, and ``reached`` how far its streams had come
+        before, if it says so. ``silent`` builds state for which alerts were sent before.
         """
         found = Found([], [])
         self._turn += 1
-        here = self._places.get(place)
-        if here is None:
-            here = self._places[place] = Place(Streams(self._lateness), heard_us)
-        self._hush(here, found, silent=silent)
-        here.heard_us = max(heard_us, here.heard_us)
-        for kept in self._admit(here, matches, heard_us, offset):
+        here = self._place(place, heard_us)
+        self._hush(here, offset, found, silent=silent)
+        here.hear(heard_us)
+        for kept in self._admit(here, matches, heard_us, offset, reached):
             if kept.news:
                 kept.news = False
                 kept.group.scan()
@@ -97,8 +98,35 @@ class Correlator:
         self._bound(found)
         return found
 
+    def _place(self, place: TopicPartition, heard_us: int) -> Place:
+        here = self._places.get(place)
+        if here is None:
+            here = self._places[place] = Place(Streams(self._lateness), heard_us)
+        return here
+
+    def restore(self, place: TopicPartition, saved: Saved) -> None:
+        """Have a partition, before it is read, go on where an earlier start stopped."""
+        self._place(place, saved.us).restore(saved)
+
+    def neighbours(self, saved: Mapping[TopicPartition, Saved]) -> None:
+        """Say how far the partitions are that others read: their streams are waited for too."""
+        self._neighbours = {}
+        for place, state in saved.items():
+            if place not in self._places:
+                self._neighbours[place] = there = Place(Streams(self._lateness), state.us)
+                there.restore(state)
+
+    def save(self, place: TopicPartition) -> Saved:
+        """Return what a later start needs of a partition besides the log."""
+        return self._place(place, 0).save()
+
     def _admit(
-        self, here: Place, matches: Iterable[Match], heard_us: int, offset: int
+        self,
+        here: Place,
+        matches: Iterable[Match],
+        heard_us: int,
+        offset: int,
+        reached: Mapping[str, int] | None,
     ) -> list[Kept]:
         """Put the matches that count where they belong; return the groups they went to."""
         kinds, groups, on_time, turn = self._kinds, here.groups, here.streams.on_time, self._turn
@@ -106,14 +134,14 @@ class Correlator:
         # A turn each match, about two microseconds: each belongs to a group of its own.
         for match in matches:
             self._taken += 1
-            if match.rule not in kinds or not on_time(match, heard_us):
+            if match.rule not in kinds or not (on_time(match, heard_us, reached) or here.silent):
                 self._refuse(match)
                 continue
             key = match.rule, match.organization, match.group
             kept: Kept | None = groups.get(key)
             if kept is None:
                 kept = groups[key] = self._made(here, key, "")
-            elif match.time_us < kept.group.base_us:
+            elif match.time_us < kept.group.base_us and not here.silent:
                 kept = self._aside(kept, match)
                 if kept is None:
                     continue
@@ -150,12 +178,14 @@ class Correlator:
             return None
         return lane
 
-    def _hush(self, here: Place, found: Found, *, silent: bool) -> None:
+    def _hush(self, here: Place, offset: int, found: Found, *, silent: bool) -> None:
         if silent:
             here.silent = True
         elif here.silent:
+            here.resume(offset)
+            for kept in here:
+                kept.settled(here.horizon(kept.kind, kept.key[1]))
             # What was last sent of what is still open is not known: it is sent once more.
-            here.silent = False
             found.add(self.flush())
 
     def flush(self) -> Found:
@@ -170,17 +200,33 @@ class Correlator:
     def expire(self) -> Found:
         """Let go what no match that is on time can meet any more; return its last alerts."""
         found = Found([], [])
+        self._advance()
         for here in self._places.values():
-            here.streams.advance(here.heard_us)
+            if here.silent:
+                continue  # what is open has not been read in full yet
             horizons: dict[tuple[Kind, str], int] = {}
             for kept in list(here):
-                known = horizons.get((kept.kind, kept.key[1]))
+                of = kept.kind, kept.key[1]
+                known = horizons.get(of)
                 if known is None:
-                    trailing_us = kept.kind.trailing_us
-                    known = here.streams.horizon(kept.key[1], results_us=trailing_us)
-                    horizons[kept.kind, kept.key[1]] = known
+                    known = horizons[of] = here.horizon(*of)
                 self._expire(kept, known, found)
         return found
+
+    def _advance(self) -> None:
+        """Work out how far all streams have come, and so the horizons of all partitions."""
+        places = {**self._neighbours, **self._places}.items()
+        # A partition that gets nothing more must not hold up the others for ever.
+        latest_us = max((here.heard_us for _, here in places), default=0)
+        heard = set[Name]().union(*(here.streams.heard(latest_us) for _, here in places))
+        here_of = {place: here.streams.awaited(heard) for place, here in places}
+        anywhere: dict[Name, int] = {}
+        for awaited in here_of.values():
+            for name, reached_us in awaited.items():
+                anywhere[name] = min(reached_us, anywhere.get(name, reached_us))
+        for place, here in places:
+            here.streams.advance({**anywhere, **here_of[place]})
+        self._trail.note([here for _, here in places], self._clock)
 
     def _expire(self, kept: Kept, horizon_us: int, found: Found) -> None:
         group = kept.group
@@ -254,15 +300,3 @@ class Correlator:
             here = self._places.pop(place, None)
             for kept in list(here or ()):
                 self._drop(kept)
-
-
-def _trailing(correlations: Sequence[Correlation], lateness: Lateness) -> dict[str, int]:
-    """Return for each correlation of correlations how far the results below may trail, in us."""
-    trailing: dict[str, int] = {}
-    for correlation in correlations:  # those below come first
-        below = [c for c in correlations if c.card.id in correlation.rules]
-        if below:
-            trailing[correlation.card.id] = int(lateness.default_s * SECOND_US) + max(
-                c.timespan_s * SECOND_US + trailing.get(c.card.id, 0) for c in below
-            )
-    return trailing

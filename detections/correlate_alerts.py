@@ -43,7 +43,11 @@ def content_digest(correlation: Correlation, key: Key, episode: Episode) -> str:
         correlation.card.version,
         (span.first_us, span.last_us, shown(span.measured)),
         episode.size,
-        [match.event_id for match in episode.listed],
+        [
+            # What happened when never changes, except of a result.
+            (match.event_id, match.time_us) if match.revision else match.event_id
+            for match in episode.listed
+        ],
         episode.lossy,
     )
     return hashlib.sha256(msgspec.json.encode(content)).hexdigest()

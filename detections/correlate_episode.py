@@ -36,7 +36,6 @@ class Folded(NamedTuple):
     """What is kept of the matches of a span that are in no window any more."""
 
     size: int
-    weight: int
     listed: tuple[Match, ...]
     carried: dict[tuple[str, ...], None]
     offset: int
@@ -51,10 +50,8 @@ def folded(old: Folded | None, leaving: Sequence[Entry]) -> Folded:
             break
         carried[entry[2].carried] = None
     offsets = [entry[3] for entry in leaving] + ([old.offset] if old else [])
-    weight = sum(max(1, entry[2].revision) for entry in leaving)
     return Folded(
         size=len(leaving) + (old.size if old else 0),
-        weight=weight + (old.weight if old else 0),
         listed=listed + tuple(entry[2] for entry in leaving[: LISTED_MAX - len(listed)]),
         carried=carried,
         offset=min(offsets),
@@ -62,14 +59,9 @@ def folded(old: Folded | None, leaving: Sequence[Entry]) -> Folded:
 
 
 class Episode(NamedTuple):
-    """A span with its matches: the first ones, and how many there are (``size``).
-
-    ``revision`` grows with every match of the group, from the first of the episode on, that is
-    known: of two states of one episode the one with the higher revision knows more.
-    """
+    """A span with its matches: the first ones, and how many there are (``size``)."""
 
     span: Span
     size: int
-    revision: int
     listed: tuple[Match, ...]
     lossy: bool

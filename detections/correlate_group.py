@@ -54,18 +54,18 @@ class Group:
     __slots__ = (
         "_again", "_fires", "_ids", "_low", "_measure", "_moment", "_moment_at", "_reached",
         "_revised", "_stale_us", "_undo", "_window", "base_us", "changed", "entries", "folded",
-        "grew", "lossy", "prior", "spans", "timespan_us",
+        "grew", "lossy", "prior", "replaced", "spans", "timespan_us",
     )  # fmt: skip
 
-    def __init__(self, measure: Measure) -> None:
+    def __init__(self, measure: Measure, base_us: int = BEGINNING_US) -> None:
         self._measure = measure
         self.timespan_us = measure.timespan_us
         self.entries: list[Entry] = []
         self._ids: dict[str, Entry] | None = None
-        self.base_us = BEGINNING_US
+        self.base_us = base_us
         self.prior: Span | None = None
         self.folded: Folded | None = None
-        self.lossy = self._revised = False
+        self.lossy = self._revised = self.replaced = False
         self._reset()
 
     def _reset(self) -> None:
@@ -110,6 +110,7 @@ class Group:
     def _remove(self, entry: Entry) -> None:
         if not entry[2].withdrawn:
             del self.entries[bisect_left(self.entries, entry[:2])]
+            self.replaced = True
             self._stale_us = min(self._stale_us, entry[0])
 
     def _insert(self, entry: Entry) -> None:
@@ -128,7 +129,8 @@ class Group:
     def scan(self) -> None:
         """Bring ``spans`` up to date; those before ``changed`` are as they were.
 
-        ``grew`` tells that the last span may have got longer, and that nothing else has changed.
+        ``grew`` tells that the last span may have got longer, and that nothing else has changed;
+        ``replaced``, until it is taken back, that a match has another time or was withdrawn.
         """
         self.grew = False
         before = len(self.spans)
@@ -233,6 +235,12 @@ class Group:
             return self.folded.listed[0]
         return self.entries[self._start(span)][2]
 
+    def first_offset(self, span: Span) -> int:
+        """Return the offset of the first match of a span, or one before it."""
+        if self.folded is not None and span.first_us == self.folded_first_us():
+            return self.folded.offset
+        return self.entries[self._start(span)][3]
+
     def folded_first_us(self) -> int | None:
         """Return the start of the span that has folded matches."""
         return None if self.prior is None or self.folded is None else self.prior.first_us
@@ -254,17 +262,6 @@ class Group:
     def _folded_of(self, span: Span) -> Folded | None:
         return self.folded if span.first_us == self.folded_first_us() else None
 
-    def revision(self, span: Span) -> int:
-        """Return how much is known from the first match of a span on."""
-        kept, first = self._folded_of(span), self.first(span)
-        since = (first.time_us, first.event_id)
-        start = self._start(span)
-        weight = len(self.entries) - start
-        if self._revised:
-            known = [*self.entries[start:], *self._withdrawn()]
-            weight = sum(max(1, entry[2].revision) for entry in known if entry[:2] >= since)
-        return weight + (kept.weight if kept else 0)
-
     def _withdrawn(self) -> list[Entry]:
         if self._ids is None or len(self._ids) == len(self.entries):
             return []
@@ -277,7 +274,7 @@ class Group:
         listed = kept.listed if kept else ()
         end = min(start + LISTED_MAX - len(listed), bisect_left(self.entries, (span.last_us + 1,)))
         listed += tuple(entry[2] for entry in self.entries[start : max(start, end)])
-        return Episode(span, self.size(span), self.revision(span), listed, self.lossy)
+        return Episode(span, self.size(span), listed, self.lossy)
 
     def carried(self, span: Span) -> dict[tuple[str, ...], None]:
         """Return the distinct carried values of a span's matches, the first ones first."""
@@ -293,9 +290,11 @@ class Group:
     def expire(self, horizon_us: int) -> int:
         """Make all before ``horizon_us`` final, keep what later windows need; return what ended.
 
-        That is the number of ``spans``, from the front, that are over and gone.
+        That is the number of ``spans``, from the front, that are over and gone. Kept is a timespan
+        more than windows look back: whoever builds the state anew must also see that what fired
+        last before the horizon did not fire before.
         """
-        return self._cut(horizon_us, horizon_us - self.timespan_us)
+        return self._cut(horizon_us, horizon_us - 2 * self.timespan_us)
 
     def fold(self) -> int:
         """Forget the older half, though windows still hold it: a storm; returns as ``expire``."""
@@ -303,6 +302,10 @@ class Group:
         self.lossy = True
         # What was shown stays as it is: later windows would see too little of these moments.
         return self._cut(self.entries[-1][0] + 1, max(middle - 1, first))
+
+    def closed(self, span: Span, horizon_us: int) -> bool:
+        """Tell whether no match from ``horizon_us`` on can belong to a span."""
+        return span.last_us + self.timespan_us <= horizon_us
 
     def _cut(self, base_us: int, cut_us: int) -> int:
         begun, last = self._before(base_us)
@@ -357,8 +360,7 @@ class Group:
         """Count a match that came into what is folded, if there is anything it belongs to."""
         if self.folded is None:
             return False
-        size, weight = self.folded.size + 1, self.folded.weight + 1
-        self.folded = self.folded._replace(size=size, weight=weight)
+        self.folded = self.folded._replace(size=self.folded.size + 1)
         return True
 
     @property

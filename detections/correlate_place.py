@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from detections.correlate_alerts import Key
+from detections.correlate_episode import BEGINNING_US
 from detections.correlate_group import Group, Measure
-from detections.correlate_publish import Publisher
-from detections.correlate_streams import Streams
+from detections.correlate_publish import Now, Publisher
+from detections.correlate_streams import SavedStreams, Streams
 from luytre.core.matches import Match
 
 if TYPE_CHECKING:
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from luytre.core.clock import Clock
 
 _NAMES_MAX = 100_000
+_BEGUN_MAX = 50_000
+_REVISIONS = 1_000
+"""So many revisions of one episode fit between two messages."""
 _THRESHOLDS = 4
 """A group keeps room for so many times the count that its rule asks for."""
 
@@ -71,7 +77,7 @@ class Kept:
 
     def __init__(self, here: Place, kind: Kind, key: Key, lane: str) -> None:
         self.here, self.kind, self.key, self.lane = here, kind, key, lane
-        self.group = Group(kind.measure)
+        self.group = Group(kind.measure, here.base_us(key, lane))
         self.publisher: Publisher | None = None  # most groups never have anything to send
         self.used = self.counted = 0
         self.news = False
@@ -109,22 +115,40 @@ class Kept:
             if not self.group.spans:
                 return False
             self.publisher = self.kind.publisher(self.key)
-        return self.publisher.update(self.group, found, silent=silent)
+        return self.publisher.update(self.group, found, at=self.here.now, silent=silent)
 
     def flush(self, found: Found) -> None:
         """Send what has grown."""
         if self.publisher is not None:
-            self.publisher.flush(self.group, found)
+            self.publisher.flush(self.group, found, self.here.now)
 
     def ended(self, spans: int) -> None:
         """Forget the first ``spans``, which are over."""
         if self.publisher is not None:
             self.publisher.ended(spans)
 
+    def settled(self, horizon_us: int) -> None:
+        """Take as sent what had ended before ``horizon_us``."""
+        if self.publisher is not None:
+            self.publisher.settled(self.group, horizon_us)
+
     def touch(self) -> None:
         """Have the oldest episode sent with the next flush."""
         if self.publisher is not None:
             self.publisher.touch()
+
+
+class Saved(msgspec.Struct, frozen=True, array_like=True):
+    """What a later start needs besides the log, to go on as if there had been no stop.
+
+    ``us`` is ``Now.us``; ``results`` are the horizons of results; ``begun`` is when the episodes
+    began that were open and partly final: rule, organisation, group, first moment.
+    """
+
+    us: int
+    streams: SavedStreams
+    results: dict[str, int]
+    begun: list[tuple[str, str, tuple[str, ...], int]]
 
 
 @dataclass(slots=True)
@@ -133,10 +157,53 @@ class Place:
 
     streams: Streams
     heard_us: int
-    _names: dict[str, str] = field(default_factory=dict)
+    now: Now = field(default_factory=lambda: Now(0, 0))
     silent: bool = False
+    results: dict[str, int] = field(default_factory=dict)
     groups: dict[Key, Kept] = field(default_factory=dict)
     lanes: dict[tuple[Key, str], Kept] = field(default_factory=dict)
+    _begun: dict[Key, int] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
+
+    def hear(self, heard_us: int) -> None:
+        """Go on to the next message of the log."""
+        self.heard_us = max(heard_us, self.heard_us)
+        if not self.silent:
+            self.now = self.now._replace(us=max(heard_us, self.now.us + _REVISIONS))
+
+    def restore(self, saved: Saved) -> None:
+        """Build the state of an earlier start: silently, by reading once more."""
+        self.now = Now(saved.us, 0)
+        self.streams.restore(saved.streams)
+        self.results.update(saved.results)
+        self._begun = {(rule, org, group): us for rule, org, group, us in saved.begun}
+
+    def resume(self, offset: int) -> None:
+        """Go on where the earlier start stopped: what lies before ``offset`` it had read."""
+        self.silent, self._begun = False, {}
+        self.now = self.now._replace(since_offset=offset)
+
+    def save(self) -> Saved:
+        """Return what a later start needs besides the log."""
+        begun = [(*key, us) for key, us in self._begun.items()] or [
+            (*kept.key, kept.group.prior.first_us)
+            for kept in self.groups.values()
+            if kept.group.prior is not None
+        ]
+        return Saved(self.now.us, self.streams.saved(), dict(self.results), begun[:_BEGUN_MAX])
+
+    def base_us(self, key: Key, lane: str) -> int:
+        """Return before which moment a new group looks at nothing."""
+        return self._begun.get(key, BEGINNING_US) if self._begun and not lane else BEGINNING_US
+
+    def horizon(self, kind: Kind, organization: str) -> int:
+        """Return the event time before which nothing on time can come for a group."""
+        events_us = self.streams.horizon(organization)
+        if kind.trailing_us is None:
+            return events_us
+        results_us = self.results.get(organization, BEGINNING_US) - kind.trailing_us
+        # A correlation that rests on results alone has no streams of its own.
+        return min(results_us, events_us) if events_us != BEGINNING_US else results_us
 
     def __iter__(self) -> Iterator[Kept]:
         yield from self.groups.values()

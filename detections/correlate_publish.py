@@ -8,7 +8,7 @@ however long an attack lasts, and which episodes were ever sent follows from the
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -48,11 +48,22 @@ class Found:
         self.matches.extend(other.matches)
 
 
+class Now(NamedTuple):
+    """Where the log is read: a time that grows with every message, by which revisions are numbered.
+
+    What lies before ``since_offset`` was read by an earlier start.
+    """
+
+    us: int
+    since_offset: int
+
+
 @dataclass(slots=True)
 class _Sent:
     """What was last sent of an episode: ``size`` and ``span`` then, and its former states.
 
-    ``seen`` is the span as the group had it last.
+    ``seen`` is the span as the group had it last. ``was_known``: it may have been sent, and
+    withdrawn, by an earlier start.
     """
 
     first: str
@@ -60,6 +71,7 @@ class _Sent:
     span: Span
     size: int
     seen: Span | None = None
+    was_known: bool = False
     latest: Alert | None = None
     digest: str = ""
     revision: int = 0
@@ -77,18 +89,26 @@ class Publisher:
         self._clock = clock
         self._sent: list[_Sent] = []
         self._gone: dict[str, _Sent] = {}
+        self._now = Now(0, 0)
 
     def ended(self, spans: int) -> None:
         """Forget the first ``spans``, which are over."""
         del self._sent[:spans]
+
+    def settled(self, group: Group, horizon_us: int) -> None:
+        """Take as sent what had ended before ``horizon_us``: an earlier start saw to it."""
+        for sent, span in zip(self._sent, group.spans, strict=True):
+            if group.closed(span, horizon_us):
+                sent.dirty = False
 
     def touch(self) -> None:
         """Have the oldest episode sent with the next flush: it was counted beside the others."""
         for sent in self._sent[:1]:
             sent.dirty = True
 
-    def update(self, group: Group, found: Found, *, silent: bool) -> bool:
+    def update(self, group: Group, found: Found, *, at: Now, silent: bool) -> bool:
         """Send what has appeared or vanished, or doubled; tell whether something has only grown."""
+        self._now = at
         if group.grew and self._sent:
             return self._update_last(group, found, silent=silent)
         since = group.changed
@@ -96,10 +116,11 @@ class Publisher:
         now: list[_Sent] = []
         for span in group.spans[since:]:
             first = group.first(span).event_id
-            sent = known.pop(first, None) or self._new(first, span)
-            sent.dirty = sent.dirty or sent.span != span or sent.size != group.size(span)
+            sent = known.pop(first, None) or self._new(first, span, group)
+            sent.dirty |= group.replaced or sent.span != span or sent.size != group.size(span)
             sent.seen = span
             now.append(sent)
+        group.replaced = False
         self._sent[since:] = now
         gone = list(known.values())
         for sent, span in zip(now, group.spans[since:], strict=True):
@@ -119,9 +140,12 @@ class Publisher:
                 self._grown(sent, span, group, found, silent=silent)
         return sent.dirty
 
-    def _new(self, first: str, span: Span) -> _Sent:
+    def _new(self, first: str, span: Span, group: Group) -> _Sent:
         back = self._gone.pop(first, None)
-        return back or _Sent(first, episode_id(self._key, first), span, 0)
+        if back is not None:
+            return back
+        was_known = group.first_offset(span) < self._now.since_offset
+        return _Sent(first, episode_id(self._key, first), span, 0, was_known=was_known)
 
     def _grown(self, sent: _Sent, span: Span, group: Group, found: Found, *, silent: bool) -> None:
         size = group.size(span)
@@ -134,8 +158,9 @@ class Publisher:
         elif self._parents and not (self._parents.steady and sent.span.first_us == span.first_us):
             self._send_results(sent, span, group, found)
 
-    def flush(self, group: Group, found: Found) -> None:
+    def flush(self, group: Group, found: Found, at: Now) -> None:
         """Send what has grown."""
+        self._now = at
         for sent, span in zip(self._sent, group.spans, strict=True):
             if sent.dirty:
                 self._send(sent, span, group, found)
@@ -152,10 +177,10 @@ class Publisher:
         digest = content_digest(self._correlation, self._key, episode)
         if digest == sent.digest:
             return
-        back = digest in sent.past
+        back = digest in sent.past or sent.was_known
         sent.past = [*sent.past[-_PAST_MAX:], sent.digest] if sent.digest else []
         sent.digest = digest
-        sent.revision = max(episode.revision, sent.revision + 1)
+        sent.revision = max(self._now.us, sent.revision + 1)
         identity = Identity(
             document_id(sent.episode, digest, sent.revision if back else None),
             sent.episode,
@@ -170,7 +195,7 @@ class Publisher:
         if silent:
             return
         sent.size, sent.dirty = 0, True
-        sent.revision += 1
+        sent.revision = max(self._now.us, sent.revision + 1)
         if sent.latest is not None:
             sent.past.append(sent.digest)
             sent.digest = _WITHDRAWN
@@ -191,8 +216,9 @@ class Publisher:
         carried = group.carried(span)
         first = group.first(span)
         matches = self._parents.matches(self._key, span, first, sent.episode, carried)
-        known = group.revision(span)
-        now = {match.key: msgspec.structs.replace(match, revision=known) for match in matches}
+        now = {
+            match.key: msgspec.structs.replace(match, revision=self._now.us) for match in matches
+        }
         self._replace_results(sent, now, found)
 
     def _replace_results(self, sent: _Sent, now: dict[Key, Match], found: Found) -> None:
@@ -202,7 +228,8 @@ class Publisher:
             if match is None and old.withdrawn:
                 now[key] = old
             elif match is None:
-                now[key] = msgspec.structs.replace(old, revision=old.revision + 1, withdrawn=True)
+                revision = max(self._now.us, old.revision + 1)
+                now[key] = msgspec.structs.replace(old, revision=revision, withdrawn=True)
             elif match == msgspec.structs.replace(old, revision=match.revision):
                 now[key] = old
             else:

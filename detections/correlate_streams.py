@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from detections.correlate_episode import BEGINNING_US, SECOND_US
 from luytre.core.matches import RESULT
@@ -34,8 +36,8 @@ class Lateness:
         return int(late_s * SECOND_US)
 
 
-Source = tuple[str, bool]
-"""An organisation, and whether its streams are results of correlations rather than events."""
+Name = tuple[str, str]
+"""An organisation and one of its streams."""
 
 
 @dataclass(slots=True)
@@ -46,61 +48,95 @@ class _Stream:
 
 
 class Streams:
-    """The newest event time of every stream of every organisation."""
+    """How far the streams of every organisation have come in one partition.
+
+    Results of correlations are no streams of this kind: they are never late, and what waits for
+    them waits for the events they are made of.
+    """
 
     def __init__(self, lateness: Lateness) -> None:
         self._lateness = lateness
-        self._streams: dict[tuple[str, str], _Stream] = {}
-        self._floors: dict[Source, int] = {}
+        self._streams: dict[Name, _Stream] = {}
+        self._floors: dict[str, int] = {}
 
-    def on_time(self, match: Match, heard_us: int) -> bool:
+    def on_time(self, match: Match, heard_us: int, reached: Mapping[str, int] | None) -> bool:
         """Note a match that the log took at ``heard_us``, and tell whether it is on time.
 
-        One that is later than its stream may be still counts if nothing rests on its absence yet.
+        ``reached`` is how far its stream had come before the sender's batch, the pieces of which
+        lie in the log in any order. One that is later than its stream may be still counts if
+        nothing rests on its absence yet.
         """
-        # A clock that is wrong, or an attacker's, must not make all that follows late.
-        time_us = min(match.time_us, heard_us)
         stream = self._streams.get((match.organization, match.stream))
+        # A clock that is wrong, or an attacker's, must not make all that follows late.
+        if reached is None:
+            time_us = min(match.time_us, heard_us)
+        else:
+            time_us = min(reached.get(match.stream, match.time_us), heard_us)
         if stream is None:
-            self._add(match, time_us, heard_us)
+            if not match.stream.startswith(RESULT):
+                late_us = self._lateness.of(match.stream)
+                name = match.organization, match.stream
+                self._streams[name] = _Stream(time_us, late_us, heard_us)
             return True
         stream.heard_us = max(stream.heard_us, heard_us)
-        if time_us >= stream.newest_us:
-            stream.newest_us = time_us
-            return True
-        if match.time_us >= stream.newest_us - stream.late_us:
-            return True
-        if match.stream.startswith(RESULT):
-            return True
-        return match.time_us >= self._floors.get((match.organization, False), BEGINNING_US)
+        stream.newest_us = max(stream.newest_us, time_us)
+        return (
+            match.time_us >= stream.newest_us - stream.late_us
+            or match.time_us >= self._floors.get(match.organization, BEGINNING_US)
+        )
 
-    def _add(self, match: Match, time_us: int, heard_us: int) -> None:
-        stream = _Stream(time_us, self._lateness.of(match.stream), heard_us)
-        self._streams[match.organization, match.stream] = stream
-
-    def advance(self, heard_us: int) -> None:
-        """Forget the streams that were silent for too long; ``heard_us`` is the log's clock."""
+    def heard(self, heard_us: int) -> set[Name]:
+        """Return the streams that were heard not too long before ``heard_us``, the log's clock."""
         silent_us = heard_us - int(self._lateness.silence_s * SECOND_US)
-        reached: dict[Source, int] = {}
-        for (organization, name), stream in list(self._streams.items()):
-            if stream.heard_us < silent_us:
-                del self._streams[organization, name]
-                continue
-            source = (organization, name.startswith(RESULT))
-            here_us = stream.newest_us - stream.late_us
-            reached[source] = min(here_us, reached.get(source, here_us))
-        for source, reached_us in reached.items():
-            self._floors[source] = max(self._floors.get(source, BEGINNING_US), reached_us)
+        return {name for name, s in self._streams.items() if s.heard_us >= silent_us}
 
-    def horizon(self, organization: str, *, results_us: int | None = None) -> int:
-        """Return the event time before which nothing on time can come, as of ``advance``.
+    def awaited(self, heard: Collection[Name]) -> Mapping[Name, int]:
+        """Return before which time nothing on time can come of each stream that is waited for.
 
-        ``results_us``, given for correlations of correlations, is how far the results of those
-        below may trail behind the events.
+        Forgotten are those that are not in ``heard``: what was heard here or in other partitions.
         """
-        events_us = self._floors.get((organization, False), BEGINNING_US)
-        if results_us is None:
-            return events_us
-        if events_us == BEGINNING_US:
-            return self._floors.get((organization, True), BEGINNING_US)
-        return min(events_us - results_us, self._floors.get((organization, True), events_us))
+        self._streams = {name: s for name, s in self._streams.items() if name in heard}
+        return {name: s.newest_us - s.late_us for name, s in self._streams.items()}
+
+    def advance(self, awaited: Mapping[Name, int]) -> None:
+        """Take over how far all organisations have come, by their streams here and elsewhere."""
+        reached: dict[str, int] = {}
+        for (organization, _), here_us in awaited.items():
+            reached[organization] = min(here_us, reached.get(organization, here_us))
+        for organization, reached_us in reached.items():
+            known = self._floors.get(organization, BEGINNING_US)
+            self._floors[organization] = max(known, reached_us)
+
+    def horizon(self, organization: str) -> int:
+        """Return the event time before which nothing on time can come, as of ``advance``."""
+        return self._floors.get(organization, BEGINNING_US)
+
+    @property
+    def floors(self) -> Mapping[str, int]:
+        """The horizons of all organisations."""
+        return self._floors
+
+    def saved(self) -> SavedStreams:
+        """Return what a later start goes on with."""
+        streams = [(*name, s.newest_us, s.heard_us) for name, s in self._streams.items()]
+        return SavedStreams(streams, dict(self._floors))
+
+    def restore(self, saved: SavedStreams) -> None:
+        """Go on where another start left off."""
+        for organization, name, newest_us, heard_us in saved.streams:
+            late_us = self._lateness.of(name)
+            stream = self._streams.setdefault(
+                (organization, name), _Stream(newest_us, late_us, heard_us)
+            )
+            stream.newest_us = max(stream.newest_us, newest_us)
+            stream.heard_us = max(stream.heard_us, heard_us)
+        for organization, floor_us in saved.floors.items():
+            known = self._floors.get(organization, floor_us)
+            self._floors[organization] = max(known, floor_us)
+
+
+class SavedStreams(msgspec.Struct, frozen=True, array_like=True):
+    """Organisation, stream, newest event, and last word of each stream; horizons."""
+
+    streams: list[tuple[str, str, int, int]]
+    floors: dict[str, int]

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PROVINCE = "*"
 """The organisation of what is correlated across organisations: no scope but everything holds it."""
 
+REACHED = "reached"
+"""The header that says how far the streams of a message had come before it: a map as JSON."""
+
 RESULT = "="
 """How the stream of a correlation's results begins; streams of events never do."""
 
@@ -67,6 +70,7 @@ _MATCHES_MAX = 1_000
 _BYTES_MAX = 512 * 1024
 """Half of what Kafka takes by default."""
 _ENCODER = msgspec.json.Encoder()
+_REACHED_DECODER = msgspec.json.Decoder(dict[str, int])
 _DECODER = msgspec.json.Decoder(list[Match])
 
 
@@ -80,23 +84,58 @@ def decode_matches(data: bytes) -> list[Match]:
     return _DECODER.decode(data)
 
 
-def messages_of(matches: Iterable[Match]) -> list[Message]:
-    """Return messages of one bundle each, in the order in which the bundles first appear."""
-    bundles: dict[int, list[Match]] = defaultdict(list)
-    for match in matches:
-        bundles[crc32(_ENCODER.encode(match.key)) % BUNDLES].append(match)
-    return [
-        Message(f"bundle-{number}".encode(), value)
-        for number, bundle in bundles.items()
-        for start in range(0, len(bundle), _MATCHES_MAX)
-        for value in _values(bundle[start : start + _MATCHES_MAX])
-    ]
+class Bundler:
+    """Makes the messages of one sender, and says in each how far its streams had come before.
+
+    The bundles of one batch lie in the log one after the other, so only what was sent before the
+    batch can make any of its matches late.
+    """
+
+    def __init__(self) -> None:
+        self._newest_us: dict[str, int] = {}
+
+    def messages(self, matches: Iterable[Match]) -> list[Message]:
+        """Return the messages of one batch, of one bundle each."""
+        bundles: dict[int, list[Match]] = defaultdict(list)
+        reached = dict[str, int]()
+        newest = dict[str, int]()
+        for match in matches:
+            bundles[crc32(_ENCODER.encode(match.key)) % BUNDLES].append(match)
+            if not match.stream.startswith(RESULT):
+                # A clock that is wrong, or an attacker's, must not make all that follows late.
+                time_us = min(match.time_us, match.ingested_us)
+                reached[match.stream] = min(time_us, reached.get(match.stream, time_us))
+                newest[match.stream] = max(time_us, newest.get(match.stream, time_us))
+        for stream, newest_us in newest.items():
+            known = self._newest_us.get(stream)
+            reached[stream] = reached[stream] if known is None else known
+            self._newest_us[stream] = max(newest_us, reached[stream])
+        return [
+            Message(f"bundle-{number}".encode(), value, {REACHED: _told(piece, reached)})
+            for number, bundle in bundles.items()
+            for start in range(0, len(bundle), _MATCHES_MAX)
+            for piece, value in _values(bundle[start : start + _MATCHES_MAX])
+        ]
 
 
-def _values(matches: list[Match]) -> list[bytes]:
+def _told(matches: list[Match], reached: dict[str, int]) -> str:
+    streams = {match.stream for match in matches}
+    return _ENCODER.encode({s: reached[s] for s in streams if s in reached}).decode()
+
+
+def reached_of(message: Message) -> dict[str, int] | None:
+    """Return how far the streams of a message had come before it, if it says so.
+
+    Raises ``msgspec.MsgspecError``.
+    """
+    told = message.headers.get(REACHED)
+    return None if told is None else _REACHED_DECODER.decode(told)
+
+
+def _values(matches: list[Match]) -> list[tuple[list[Match], bytes]]:
     """Return matches as messages that a broker takes, whatever the values in them are."""
     value = encode_matches(matches)
     if len(value) <= _BYTES_MAX or len(matches) == 1:
-        return [value]
+        return [(matches, value)]
     half = len(matches) // 2
     return [*_values(matches[:half]), *_values(matches[half:])]

@@ -40,7 +40,11 @@ ALERTS_REPEATED = Counter(
 )
 BLOCKED = Gauge("luytre_blocked", "1 while a loop waits for a store that takes nothing", ["loop"])
 ARCHIVED = Counter("luytre_events_archived_total", "Events appended to the archive")
-LAG = Gauge("luytre_lag_messages", "Messages that a group has not committed yet", ["group"])
+LAG = Gauge(
+    "luytre_lag_messages",
+    "Messages that a group has not committed yet; of correlate, not read yet",
+    ["group"],
+)
 EVENT_AGE_S = Gauge(
     "luytre_event_age_seconds", "Receipt minus event time of the newest event", ["part"]
 )

@@ -220,7 +220,8 @@ def correlate(config: Config, stopped: Callable[[], bool]) -> None:
     """Run a correlate loop until stopped."""
     opened, clock = open_log(config), SystemClock()
     known = ReachedFile(Places(config.data_dir).correlated)
-    after_commit = observed(opened, CORRELATE_GROUP, (MATCHES_TOPIC,))
+    # What is committed is older than what was read: where the oldest open episode began.
+    after_commit = observed(opened, CORRELATE_GROUP, (MATCHES_TOPIC,), known.offsets)
     spare_collections()
     with numbered(config, CORRELATOR, None, clock) as number:
         live = _live(config, f"{CORRELATOR}-{number}", lambda loaded: loaded.plan.correlations)

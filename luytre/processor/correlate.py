@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
+from detections.correlate_place import Saved
 from luytre.core.alert import encode_alert
 from luytre.core.batch import TopicPartition
 from luytre.core.database import open_database, transaction
 from luytre.core.log import get_logger
-from luytre.core.matches import decode_matches, messages_of
+from luytre.core.matches import Bundler, decode_matches, reached_of
 from luytre.core.message import ALERTS_TOPIC, MATCHES_TOPIC, Message
 from luytre.core.metrics import ALERTS, UNCORRELATED
 
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
 
 FLUSH_S = 15.0
 
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE reached (
   topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
   PRIMARY KEY (topic, partition)
 ) STRICT, WITHOUT ROWID;
-"""
+""",
+    "ALTER TABLE reached ADD COLUMN state BLOB;",
+)
 
 log = get_logger("correlate")
 
@@ -48,35 +52,64 @@ def spare_collections() -> None:
     gc.set_threshold(5_000, 20, 100)
 
 
-class Reached(Protocol):
-    """How far matches were read and their alerts sent: further than what is committed."""
+class Reached(NamedTuple):
+    """How far a partition was read and its alerts sent, and what a later start needs besides.
 
-    def load(self, place: TopicPartition) -> int:
-        """Return the offset of the first message whose alerts may not have been sent; 0 unknown."""
+    ``offset`` is that of the first message whose alerts may not have been sent; 0 if unknown.
+    """
 
-    def save(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Durably keep the offsets."""
+    offset: int = 0
+    state: Saved | None = None
+
+
+class Memory(Protocol):
+    """How far matches were read: further than what is committed."""
+
+    def load(self) -> Mapping[TopicPartition, Reached]:
+        """Return how far each partition was read."""
+
+    def save(self, reached: Mapping[TopicPartition, Reached]) -> None:
+        """Durably keep how far partitions were read."""
 
 
 class ReachedFile:
-    """``Reached`` in a SQLite file that all correlate processes of a machine share."""
+    """``Memory`` in a SQLite file that all correlate processes of a machine share."""
 
     def __init__(self, path: Path) -> None:
-        self._db = open_database(path, [_SCHEMA])
+        self._db = open_database(path, _SCHEMA)
 
-    def load(self, place: TopicPartition) -> int:
-        found = self._db.execute(
-            "SELECT offset FROM reached WHERE topic = ? AND partition = ?", place
-        ).get
-        return int(found) if found is not None else 0
+    def load(self) -> Mapping[TopicPartition, Reached]:
+        found: dict[TopicPartition, Reached] = {}
+        for topic, partition, offset, state in self._db.execute(
+            "SELECT topic, partition, offset, state FROM reached"
+        ):
+            assert isinstance(state, bytes | None)
+            found[TopicPartition(str(topic), int(partition))] = _reached(int(offset), state)
+        return found
 
-    def save(self, offsets: Mapping[TopicPartition, int]) -> None:
-        rows = [(place.topic, place.partition, offset) for place, offset in offsets.items()]
+    def offsets(self) -> Mapping[TopicPartition, int]:
+        """Return how far each partition was read, by whichever process of this machine."""
+        return {place: known.offset for place, known in self.load().items()}
+
+    def save(self, reached: Mapping[TopicPartition, Reached]) -> None:
+        rows = [
+            (*place, offset, msgspec.json.encode(state) if state else None)
+            for place, (offset, state) in reached.items()
+        ]
         with transaction(self._db):
-            self._db.executemany("INSERT OR REPLACE INTO reached VALUES (?, ?, ?)", rows)
+            self._db.executemany("INSERT OR REPLACE INTO reached VALUES (?, ?, ?, ?)", rows)
 
     def close(self) -> None:
         self._db.close()
+
+
+def _reached(offset: int, state: bytes | None) -> Reached:
+    try:
+        return Reached(offset, msgspec.json.decode(state, type=Saved) if state else None)
+    except msgspec.MsgspecError as error:
+        # Of another version: what is still open may be found anew, as if it were unknown.
+        log.warning("the state of correlations cannot be read", reason=str(error))
+        return Reached(offset)
 
 
 class CorrelateSink:
@@ -94,15 +127,16 @@ class CorrelateSink:
         self,
         correlator: Correlator,
         producer: Producer,
-        reached: Reached,
+        memory: Memory,
         clock: Clock,
         *,
         flush_s: float = FLUSH_S,
     ) -> None:
-        self._correlator, self._producer, self._known = correlator, producer, reached
+        self._correlator, self._producer, self._memory = correlator, producer, memory
         self._clock, self._flush_s = clock, flush_s
         self._sent: dict[TopicPartition, int] = {}
         self._reached: dict[TopicPartition, int] = {}
+        self._bundler = Bundler()
         self._outbox: deque[tuple[str, Message]] = deque()
         self._settled_s = clock.monotonic_s()
 
@@ -115,13 +149,18 @@ class CorrelateSink:
     def _take(self, record: Record) -> None:
         place = TopicPartition(record.topic, record.partition)
         if place not in self._sent:
-            self._sent[place] = self._known.load(place)
+            known = self._memory.load().get(place, Reached())
+            self._sent[place] = known.offset
+            if known.state is not None:
+                self._correlator.restore(place, known.state)
+        matches, reached = _matches(record)
         found = self._correlator.take(
-            _matches(record),
+            matches,
             microseconds(record.appended_at),
             place=place,
             offset=record.offset,
             silent=record.offset < self._sent[place],
+            reached=reached,
         )
         self._send(found)
         self._reached[place] = record.offset + 1
@@ -131,7 +170,9 @@ class CorrelateSink:
             ALERTS.labels(alert.rule.level).inc()
             message = Message(alert.episode.encode(), encode_alert(alert))
             self._outbox.append((ALERTS_TOPIC, message))
-        self._outbox.extend((MATCHES_TOPIC, message) for message in messages_of(found.matches))
+        self._outbox.extend(
+            (MATCHES_TOPIC, message) for message in self._bundler.messages(found.matches)
+        )
 
     def _send_out(self) -> None:
         # What the log cannot take now stays for the next try: the correlator says it only once.
@@ -145,6 +186,9 @@ class CorrelateSink:
         waited_s = self._clock.monotonic_s() - self._settled_s
         if not drain and waited_s < self._flush_s:
             return {}
+        # What other processes read, or nobody yet, is waited for as well.
+        elsewhere = {p: known.state for p, known in self._memory.load().items() if known.state}
+        self._correlator.neighbours(elsewhere)
         self._send(self._correlator.expire())
         self._send(self._correlator.flush())
         self._send_out()
@@ -152,7 +196,8 @@ class CorrelateSink:
         if not self._reached:
             return {}
         ahead = {place: max(offset, self._sent[place]) for place, offset in self._reached.items()}
-        self._known.save(ahead)
+        save = self._correlator.save
+        self._memory.save({place: Reached(offset, save(place)) for place, offset in ahead.items()})
         self._sent.update(ahead)
         needed = self._correlator.needed()
         commit = {place: needed.get(place, offset) for place, offset in self._reached.items()}
@@ -175,9 +220,10 @@ class CorrelateSink:
             self._reached.pop(place, None)
 
 
-def _matches(record: Record) -> Iterable[Match]:
+def _matches(record: Record) -> tuple[Iterable[Match], Mapping[str, int] | None]:
+    """Return the matches of a message, and how far their streams had come before."""
     try:
-        return decode_matches(record.message.value)
+        return decode_matches(record.message.value), reached_of(record.message)
     except msgspec.MsgspecError as error:
         # Only we write this topic: this is damage or a newer version, and it stays in the topic.
         log.error(
@@ -187,7 +233,7 @@ def _matches(record: Record) -> Iterable[Match]:
             offset=record.offset,
             reason=str(error),
         )
-        return []
+        return [], {}
 
 
 def microseconds(time: datetime) -> int:

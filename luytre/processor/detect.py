@@ -10,7 +10,7 @@ import polars as pl
 
 from ingest.ledger import Counts
 from luytre.core.batch import Batch, TopicPartition
-from luytre.core.matches import messages_of
+from luytre.core.matches import Bundler
 from luytre.core.message import (
     ALERTS_TOPIC,
     MATCHES_TOPIC,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from luytre.core.clock import Clock
+    from luytre.core.matches import Match
 
 STREAM = ("log.topic", "log.partition", "luytre.stream")
 REJECTED = (
@@ -96,6 +97,7 @@ class DetectSink:
     ) -> None:
         self._rooms, self._clock = rooms, clock
         self._flush_bytes, self._flush_s = flush_bytes, flush_s
+        self._bundler = Bundler()
         self._gathered: list[pl.DataFrame] = []
         self._gathered_bytes = 0
         self._reached: dict[TopicPartition, int] = {}
@@ -105,10 +107,14 @@ class DetectSink:
         """Detect on some records; their alerts and rejects are durable on return."""
         offset = self._rooms.progress.offset
         fresh = [r for r in records if r.offset >= offset(_place(r))]
+        matches: list[Match] = []
         for batch in self._rooms.intake(fresh) if fresh else []:
             self._send_rejects(batch.rejects)
             for judged in self._rooms.judge(batch) if batch.events.height else ():
                 self._take(batch.part.name, judged)
+                matches.extend(judged.matches)
+        for message in self._bundler.messages(matches):
+            self._rooms.producer.send(MATCHES_TOPIC, message)
         self._rooms.producer.flush()
         for record in records:
             self._reached[_place(record)] = record.offset + 1
@@ -122,8 +128,6 @@ class DetectSink:
             ALERTS.labels(alert.rule.level).inc()
         for message in alert_messages(judged.alerts, part.encode()):
             self._rooms.producer.send(ALERTS_TOPIC, message)
-        for message in messages_of(judged.matches):
-            self._rooms.producer.send(MATCHES_TOPIC, message)
         if judged.archived is not None:
             self._gathered.append(judged.archived)
             self._gathered_bytes += int(judged.archived.estimated_size())

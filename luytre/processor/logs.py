@@ -11,8 +11,9 @@ from luytre.core.metrics import LAG
 from luytre.processor.places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from luytre.core.batch import TopicPartition
     from luytre.core.config import Config
 
 TOPICS = tuple(topic for topic in OUR_TOPICS if topic != CONFIG_TOPIC)
@@ -66,21 +67,35 @@ def expired(config: Config, group: str, topic: str) -> int:
     return gone
 
 
-def observed(opened: Log, group: str, topics: Iterable[str]) -> Callable[[], None]:
-    """Return what sets the lag of a group after its commits."""
+def observed(
+    opened: Log,
+    group: str,
+    topics: Iterable[str],
+    ahead: Callable[[], Mapping[TopicPartition, int]] = dict,
+) -> Callable[[], None]:
+    """Return what sets the lag of a group after its commits.
+
+    ``ahead`` is how far it has read where that is further than what it commits.
+    """
     clock, names = SystemClock(), tuple(topics)
     asked_s = float("-inf")
 
     def observe() -> None:
         nonlocal asked_s
         if clock.monotonic_s() >= asked_s + OBSERVE_S:
-            LAG.labels(group).set(sum(_waiting(opened, group, topic) for topic in names))
+            read = ahead()
+            LAG.labels(group).set(sum(_waiting(opened, group, topic, read) for topic in names))
             asked_s = clock.monotonic_s()
 
     return observe
 
 
-def _waiting(opened: Log, group: str, topic: str) -> int:
-    topics = opened.topics()
+def _waiting(
+    opened: Log, group: str, topic: str, ahead: Mapping[TopicPartition, int] | None = None
+) -> int:
+    topics, ahead = opened.topics(), ahead or {}
     starts, done = topics.starts(topic), topics.committed(group, topic)
-    return sum(end - done.get(p, starts[p]) for p, end in topics.ends(topic).items())
+    return sum(
+        end - max(done.get(place, starts[place]), ahead.get(place, 0))
+        for place, end in topics.ends(topic).items()
+    )

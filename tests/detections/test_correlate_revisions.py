@@ -247,6 +247,29 @@ def test_results_of_any_arrival_are_the_same() -> None:
         assert summary(found.alerts) == expected, seed
 
 
+def test_a_result_that_moves_is_told_anew() -> None:
+    made = correlator(NESTED_CHILD, NESTED_PARENT)
+    failed = [nested(n, f"f{n}", "lan", "db1") for n in (10, 20, 30, 35)]
+    found = settle(made, [*failed, nested(99, "ok", "lan")])
+    (before,) = [a for a in current(found.alerts).values() if a.rule.id == "then"]
+
+    found.add(settle(made, [nested(25, "late", "lan", "db1")]))
+    found.add(made.flush())
+
+    (after,) = [a for a in current(found.alerts).values() if a.rule.id == "then"]
+    assert after.episode == before.episode
+    assert [reason.pattern[17:19] for reason in before.reasons[1:]] == ["30", "39"]
+    assert [reason.pattern[17:19] for reason in after.reasons[1:]] == ["25", "39"]
+
+
+def test_a_rule_that_lost_a_part_takes_matches_of_before() -> None:
+    made = correlator(COUNT_3)
+
+    (alert,) = take(made, *(match(n, f"e{n}", met=(0, 7)) for n in range(3)))
+
+    assert [reason.selection for reason in alert.reasons[1:]] == ["a", "a", "a"]
+
+
 @pytest.mark.parametrize("times", [1, 2, 5])
 def test_duplicates_change_nothing(times: int) -> None:
     made = correlator()

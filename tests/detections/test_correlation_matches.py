@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from detections.correlate import Correlator, Lateness
 from detections.correlation import Bound, Condition, Correlation, Type
 from detections.correlation_matches import matches_of, needed_columns
 from detections.match import Engine
@@ -15,14 +16,17 @@ from luytre.core.clock import ManualClock
 from luytre.core.matches import (
     BUNDLES,
     PROVINCE,
+    Bundler,
     Match,
     decode_matches,
     encode_matches,
-    messages_of,
+    reached_of,
 )
+from luytre.core.message import Message
 from tests.detections.building import NOW, PART, batch, rule
 
-NOW_US = int(NOW.timestamp() * 1_000_000)
+SECOND_US = 1_000_000
+NOW_US = int(NOW.timestamp()) * SECOND_US
 PLAN, _ = build_plan([rule({"s": {"F": "x"}, "condition": "s"}, "r1"),
                       rule({"s": {"G": "y"}, "condition": "s"}, "r2")])  # fmt: skip
 
@@ -134,7 +138,7 @@ def test_a_group_is_whole_in_one_bundle_and_thousands_of_groups_are_few_messages
     users = [f"u{n % 2_000}" for n in range(4_000)]
     matches = found([{"F": "x", "User": user} for user in users], correlation())
 
-    messages = messages_of(matches)
+    messages = Bundler().messages(matches)
 
     read = [(m.key, match) for m in messages for match in decode_matches(m.value)]
     bundle_of = {match.key: key for key, match in read}
@@ -148,7 +152,7 @@ def test_a_message_is_never_more_than_a_broker_takes() -> None:
     rule_on_value = correlation("value_count", condition=Condition("", (), ("V",)))
     matches = found(events, rule_on_value)
 
-    messages = messages_of(matches)
+    messages = Bundler().messages(matches)
 
     assert {message.key for message in messages} == {messages[0].key}
     assert max(len(message.value) for message in messages) < 1_000_000
@@ -159,3 +163,47 @@ def test_matches_are_read_as_they_were_written() -> None:
     matches = found([{"F": "x", "User": "a"}, {"G": "y", "User": "b"}], correlation())
 
     assert decode_matches(encode_matches(matches)) == matches
+
+
+def test_what_lies_behind_in_the_same_batch_is_not_late() -> None:
+    # A backlog of hours is one batch, and its bundles lie in the log one after the other.
+    rule_of_three = correlation(condition=Condition("", (Bound("gte", 3),)))
+    events = [
+        match(n * 3_600 + m, f"{user}{n}{m}", user)
+        for n, user in enumerate(["b", "a"])
+        for m in range(3)
+    ]
+    bundler, made = Bundler(), Correlator([rule_of_three], ManualClock(), Lateness())
+    messages = sorted(bundler.messages(events), key=lambda m: -times(m)[0])
+    assert times(messages[0])[0] > times(messages[1])[-1] + 900 * SECOND_US
+
+    fired = []
+    for offset, message in enumerate(messages):
+        reached = reached_of(message)
+        fired += made.take(
+            decode_matches(message.value), NOW_US + 10**12, offset=offset, reached=reached
+        ).alerts
+        made.expire()
+
+    assert {alert.event["User"] for alert in fired} == {"a", "b"}
+    assert made.counts.late == 0
+
+
+def times(message: Message) -> list[int]:
+    return [found.time_us for found in decode_matches(message.value)]
+
+
+def match(second: int, event: str, user: str) -> Match:
+    time_us = NOW_US + second * SECOND_US
+    return Match("c", "org", (user,), event, time_us, time_us, "s/1", (0,))
+
+
+def test_a_batch_says_how_far_its_streams_had_come_before() -> None:
+    bundler = Bundler()
+
+    first = bundler.messages([match(5, "e1", "a"), match(2, "e2", "a")])
+    second = bundler.messages([match(3, "e3", "a")])
+    third = bundler.messages([match(9, "e4", "a")])
+
+    told = [reached_of(message) for (message,) in (first, second, third)]
+    assert told == [{"s/1": NOW_US + n * SECOND_US} for n in (2, 5, 5)]

@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from detections.correlate import Correlator, Lateness
+from detections.correlate_place import Saved
+from detections.correlate_streams import SavedStreams
 from detections.correlation import Bound, Condition, Correlation
 from ingest.embedded import EmbeddedLog
 from luytre.core.alert import Alert, RuleCard, decode_alert
 from luytre.core.batch import TopicPartition
 from luytre.core.clock import SystemClock
 from luytre.core.config import LogConfig
-from luytre.core.matches import Match, messages_of
+from luytre.core.matches import Bundler, Match
 from luytre.core.message import ALERTS_TOPIC, MATCHES_TOPIC, Consumer, Message, Record
-from luytre.processor.correlate import CorrelateSink, ReachedFile
+from luytre.processor.correlate import CorrelateSink, Reached, ReachedFile
 from luytre.processor.run import Loop
 
 NOON_US = int(datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
@@ -80,7 +82,7 @@ class House:
     def send(self, matches: Iterable[Match]) -> None:
         producer = self.log().producer()
         for match in matches:
-            for message in messages_of([match]):
+            for message in Bundler().messages([match]):
                 producer.send(MATCHES_TOPIC, message)
         producer.flush()
 
@@ -193,9 +195,11 @@ def test_a_damaged_message_is_passed_over(tmp_path: Path) -> None:
 def test_reached_is_kept(tmp_path: Path) -> None:
     place = TopicPartition(MATCHES_TOPIC, 1)
     file = ReachedFile(tmp_path / "reached")
-    assert file.load(place) == 0
+    assert file.load() == {}
+    streams = SavedStreams([("org", "s/1", 5, 6)], {"org": 4})
+    reached = Reached(7, Saved(1, streams, {"org": 3}, [("r", "org", ("u",), 2)]))
 
-    file.save({place: 7})
+    file.save({place: reached})
     file.close()
 
-    assert ReachedFile(tmp_path / "reached").load(place) == 7
+    assert ReachedFile(tmp_path / "reached").load() == {place: reached}

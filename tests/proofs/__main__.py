@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.archives import unpack
-from tests.proofs import corpus, engine_page, grammar, kill, mutate, response, sigma
+from tests.proofs import corpus, correlate_page, engine_page, grammar, kill, mutate, response, sigma
 
 ROOT = Path(__file__).parent.parent.parent
 PIECES = ROOT / ".proofs"
@@ -50,9 +50,10 @@ def main() -> int:
         hits = piece("corpus-engine", lambda: corpus.ask_engine(get))
         regression = piece("sigma-regression", lambda: _regression(get))
         rules = piece("grammar", lambda: grammar.prove(GRAMMAR_EXAMPLES, seed=0))
+        arrivals = correlate_page.prove(piece)
         kills = [_kill(folder, n) for n in range(KILL_PIECES)]
         answered = response.prove(piece, folder)
-    problems = [p for k in kills for p in k["problems"]]
+    problems = [*arrivals, *(p for k in kills for p in k["problems"])]
     problems += [*hits["differences"], *regression["unfired"]]
     problems += [m for m in mutations if m["lines"] != m["events"] + m["rejects"]]
     PAGE.parent.mkdir(parents=True, exist_ok=True)

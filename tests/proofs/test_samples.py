@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.playbooks.hostile import CANARY
-from tests.proofs import actions, alter, corpus, grammar, honest, kill, mutate, sigma
+from tests.proofs import actions, alter, corpus, correlate, grammar, honest, kill, mutate, sigma
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1500)]
 
@@ -76,3 +76,12 @@ def test_honest_histories_raise_no_false_alarm() -> None:
     assert not outcome.problems
     assert outcome.kills > 100
     assert outcome.entries > 10_000
+
+
+def test_any_arrival_gives_the_alerts_of_the_replay() -> None:
+    outcome = correlate.prove(ways=40, seed=20261125)
+
+    assert not outcome.differing
+    assert outcome.restarts > 40
+    assert outcome.withdrawn > 100
+    assert outcome.alerts > 100
