@@ -20,7 +20,7 @@ class ElasticConfig(Section):
     )
     name: str = Field(
         "luytre-alerts",
-        pattern="[a-z][a-z0-9-]{0,99}",
+        pattern="^[a-z][a-z0-9-]{0,99}$",
         description="The alias of all alerts, and the beginning of the name of everything else there.",
     )
     api_key_file: Path | None = Field(
@@ -43,7 +43,9 @@ class ElasticConfig(Section):
         description="Copies of each shard, as far as there are nodes for them: none on a single node.",
     )
     request_timeout_s: float = Field(
-        30, gt=0, description="How long an answer may take before a request is sent again."
+        10,
+        gt=0,
+        description="How long an answer may take. Then what is not there is sent again. Less than half of the time after which a consumer loses its partitions.",
     )
 
     @field_validator("urls")

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from luytre.core.clock import Clock
     from luytre.core.message import Record
 
-ADD_MAX = 2000
+ADD_MAX = 500
 """Alerts that are stored in one go."""
-SETTLE_S = 10.0
-"""How long the loop may go without saying that it lives."""
+SETTLE_S = 3.0
+"""After which the loop says that it lives, before it goes on: others would take its partitions."""
 
 log = get_logger("index")
 

@@ -13,7 +13,7 @@ from luytre.core.metrics import ALERTS_EXPIRED, ALERTS_REFUSED
 from luytre.store.elastic_bulk import Bulk, Settled
 from luytre.store.elastic_client import connect, named_errors
 from luytre.store.elastic_documents import Documents, exact, read_document, version_of
-from luytre.store.elastic_indices import Indices
+from luytre.store.elastic_indices import RETRIES, Indices
 from luytre.store.elastic_query import FACTS, SHOWN, all_of, select, within
 from luytre.store.elastic_verdict import Verdict
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 PAGE = 500
 TALLY_PAGE = 1000
-READ_RETRIES = 3
 _PREFIX_END = "\U0010ffff"
 _ORDER = [{"luytre.time_us": "desc"}, {"luytre.id": "desc"}]
 
@@ -56,7 +55,7 @@ class ElasticAlertStore:
         self._name = config.name
         self._client = connect(config)
         # A question may be put to the next node: it changes nothing.
-        self._readers = self._client.options(max_retries=READ_RETRIES)
+        self._readers = self._client.options(max_retries=RETRIES)
         self._indices = Indices(self._client, config)
         self._bulk = Bulk(self._client, clock or SystemClock())
         self._documents = Documents(config.name)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from elastic_transport import TransportError
-from elasticsearch import ApiError, Elasticsearch
+from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from luytre.core.errors import ConfigurationError, Fault, NeighbourError
 
@@ -92,9 +92,16 @@ def named_errors(doing: str) -> Iterator[None]:
 
 def reason_of(error: ApiError | TransportError) -> str:
     """Return an error's reason in one short line."""
+    if isinstance(error, UnsupportedProductError):
+        return "what answers is not Elasticsearch"
     if isinstance(error, ApiError):
         return f"{error.status_code} {body_reason(error.body)}"
-    return str(error)[:300]
+    return str(error.message)[:300]
+
+
+def never_arrived(error: TransportError) -> bool:
+    """Tell whether a request certainly reached nobody: there was no connection."""
+    return "Failed to establish a new connection" in str(error.message)
 
 
 def body_reason(body: object) -> str:

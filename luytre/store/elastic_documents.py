@@ -50,6 +50,8 @@ class Item:
     id: str
     action: bytes
     source: bytes
+    replaces: bool = False
+    """Whether a document of this id may be there that is another."""
 
     @property
     def size(self) -> int:
@@ -77,7 +79,7 @@ class Documents:
         version = {"version": version_of(alert), "version_type": "external"}
         action = {"index": {"_index": index, "_id": key, "require_alias": True, **version}}
         source = self._source(alert, "episode", shown=not alert.withdrawn)
-        return Item(index, key, _ENCODER.encode(action), source)
+        return Item(index, key, _ENCODER.encode(action), source, replaces=True)
 
     def _source(self, alert: Alert, kind: str, *, shown: bool) -> bytes:
         document = base64.b64encode(self._packer.compress(encode_alert(alert))).decode()

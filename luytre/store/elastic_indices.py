@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 GENERATION = "-000001"
 """Ends an index's name: its alias can be led to another when its documents are written anew."""
 PAGE = 1000
+RETRIES = 3
 _EXISTS = "resource_already_exists_exception"
 
 
@@ -42,7 +43,9 @@ class Indices:
     """
 
     def __init__(self, client: Elasticsearch, config: ElasticConfig) -> None:
-        self._client, self._config, self._name = client, config, config.name
+        # All that is done here may be repeated, so the next node may be asked.
+        self._client = client.options(max_retries=RETRIES)
+        self._config, self._name = config, config.name
         self._ready = False
 
     def prepare(self) -> None:

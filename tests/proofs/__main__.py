@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.archives import unpack
-from tests.proofs import corpus, correlate_page, engine_page, grammar, kill, mutate, response, sigma
+from tests.proofs import (
+    corpus,
+    correlate_page,
+    elastic_page,
+    engine_page,
+    grammar,
+    kill,
+    mutate,
+    response,
+    sigma,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 PIECES = ROOT / ".proofs"
@@ -53,6 +63,7 @@ def main() -> int:
         arrivals = correlate_page.prove(piece)
         kills = [_kill(folder, n) for n in range(KILL_PIECES)]
         answered = response.prove(piece, folder)
+        answered += elastic_page.prove(piece, folder)
     problems = [*arrivals, *(p for k in kills for p in k["problems"])]
     problems += [*hits["differences"], *regression["unfired"]]
     problems += [m for m in mutations if m["lines"] != m["events"] + m["rejects"]]
