@@ -12,6 +12,7 @@ from msgspec.structs import astuple
 from ingest.decode.columns import UNSET, to_cells, value_cell
 from ingest.decode.jsontext import DECODE_ERRORS, load_json, load_object
 from ingest.logsources.windows_flat import fields_struct, line_reader
+from ingest.logsources.windows_plain import Plain
 from ingest.logsources.windows_shapes import Flat, element, flatten, is_attribute, text_of
 
 if TYPE_CHECKING:
@@ -31,10 +32,12 @@ class _Time(msgspec.Struct, frozen=True, gc=False, rename={"attributes": "#attri
 
 
 class EvtxSystem(msgspec.Struct, gc=False):
-    """What the System element says of the part and the time; the rest is read where needed."""
+    """What nearly everybody needs of the System element; the rest is read where it is needed."""
 
     Channel: Any = UNSET
     EventID: Any = UNSET
+    Computer: Any = UNSET
+    Provider: _Raw | msgspec.UnsetType = UNSET
     TimeCreated: _Time = _Time()
 
 
@@ -50,9 +53,11 @@ class EvtxEvent(msgspec.Struct, gc=False, rename={"line": "\ufffeline"}):
 Fields = EvtxEvent | Flat | bytes
 """An EVTX structure, an event in the one shape of all JSON forms, or a line of flat JSON."""
 
-_AT_HAND = frozenset({"Channel", "EventID", "TimeCreated", "TimeCreated_SystemTime"})
-"""What an EVTX structure knows of its System element."""
-_DIRECT = frozenset({"Computer", "Level", "Task", "Opcode", "Keywords", "Version", "EventRecordID"})
+_TIMES = frozenset({"TimeCreated", "TimeCreated_SystemTime"})
+_DIRECT = frozenset(
+    {"Channel", "EventID", "Computer", "Level", "Task", "Opcode", "Keywords", "Version",
+     "EventRecordID"}
+)  # fmt: skip
 _IN_ATTRIBUTES = {
     "Provider_Name": "Provider",
     "Provider_Guid": "Provider",
@@ -63,6 +68,11 @@ _IN_ATTRIBUTES = {
     "Correlation_ActivityID": "Correlation",
     "Correlation_RelatedActivityID": "Correlation",
 }
+_AT_HAND = {
+    "Channel", "EventID", "Computer", *_TIMES,
+    *(name for name, element in _IN_ATTRIBUTES.items() if element == "Provider"),
+}  # fmt: skip
+"""What an EVTX structure knows of its System element without another look at the line."""
 _SHORT = {
     "UserID": "Security_UserID",
     "ProcessID": "Execution_ProcessID",
@@ -75,41 +85,52 @@ _attributes: dict[str, dict[bytes, Any]] = {full: {} for full in _IN_ATTRIBUTES}
 
 def decode_windows(rows: Sequence[Fields], names: Sequence[str]) -> list[Cells]:
     """Return one column of cells per name."""
-    if not names:
-        return []
-    return [to_cells(column, _element_cell) for column in _values(rows, tuple(names))]
+    return _columns(rows, _reader(tuple(names))) if names else []
 
 
 def event_type(row: EvtxEvent | Flat) -> Any:
     """Return EventType, which divides the events 12 of Sysmon."""
-    return _values([row], ("EventType",))[0][0]
+    reader = _reader(("EventType",))
+    return (reader.elements([row])[0] or _slowly(row, reader.asked))[0]
 
 
-def _values(rows: Sequence[Fields], names: tuple[str, ...]) -> list[Sequence[Any]]:
-    """Return the values of each name, ``UNSET`` where there is none."""
-    reader = _reader(names)
-    values = reader.elements(rows)
-    slow = [at for at, row in enumerate(values) if row is None]
-    for at in slow:
-        values[at] = _slowly(rows[at], reader.asked)
-    columns: list[Sequence[Any]] = list(zip(*values, strict=True))[: len(names)]
-    if reader.of_system and len(slow) < len(rows):
-        left = set(slow)
-        fast = [at for at in range(len(rows)) if at not in left] if left else range(len(rows))
-        for name, found in reader.system([rows[at] for at in fast]):
-            at = names.index(name)
-            columns[at] = _filled(columns[at], fast, found)
+def _columns(rows: Sequence[Fields], reader: _Reader) -> list[Cells]:
+    fast: Sequence[int] = range(len(rows))
+    columns = reader.plain.columns(_event_data(rows))
+    if columns is None:
+        values = reader.elements(rows)
+        slow = {at for at, row in enumerate(values) if row is None}
+        for at in slow:
+            values[at] = _slowly(rows[at], reader.asked)
+        found = list(zip(*values, strict=True))
+        reader.plain.learn(found)
+        columns = [to_cells(column, _element_cell) for column in found[: len(reader.names)]]
+        fast = [at for at in fast if at not in slow] if slow else fast
+    if reader.of_system and fast:
+        for name, system in reader.system([rows[at] for at in fast]):
+            at = reader.names.index(name)
+            columns[at] = _filled(columns[at], fast, to_cells(system, _element_cell), len(rows))
     return columns
 
 
-def _filled(column: Sequence[Any], fast: Sequence[int], found: Sequence[Any]) -> Sequence[Any]:
+def _event_data(rows: Sequence[Any]) -> Sequence[Any]:
+    """Return the event data of all rows, nothing if some have none, or user data."""
+    raws = [
+        row.EventData
+        for row in rows
+        if row.__class__ is EvtxEvent and row.UserData is UNSET and row.EventData is not UNSET
+    ]
+    return raws if len(raws) == len(rows) else ()
+
+
+def _filled(column: Cells, fast: Sequence[int], found: Cells, height: int) -> Cells:
     """Fill what event data lack from the System element."""
-    if column.count(UNSET) == len(column) == len(found):
-        return found
-    filled = list(column)
-    for at, value in zip(fast, found, strict=True):
-        if filled[at] is UNSET:
-            filled[at] = value
+    if not found or (not column and len(fast) == height):
+        return found or column
+    filled: Cells = list(column) if column else [None] * height
+    for at, cell in zip(fast, found, strict=True):
+        if filled[at] is None:
+            filled[at] = cell
     return filled
 
 
@@ -121,6 +142,7 @@ class _Reader:
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
+        self.names, self.plain = names, Plain(names)
         self.asked = asked = names if "Data" in names else (*names, "Data")
         fields = fields_struct(asked)
         self._data, self._empty = asked.index("Data"), (UNSET,) * len(asked)
@@ -169,7 +191,7 @@ class _Reader:
         systems = [row.System for row in rows]
         for name in self.of_system:
             if name in _AT_HAND:
-                yield name, [_at_hand(system, name) for system in systems]
+                yield name, list(map(_getter(name), systems))
         if self._line is not None:
             lines = _decoded(self._line, [row.line for row in rows])
             inside = [None if line is _BROKEN else line.Event.System for line in lines]
@@ -245,18 +267,16 @@ def _line_decoder(elements: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(msgspec.defstruct("Line", [("Event", event)], gc=False))
 
 
-def _at_hand(system: EvtxSystem, name: str) -> Any:
-    if name == "Channel":
-        return system.Channel
-    if name == "EventID":
-        return system.EventID
-    time = system.TimeCreated.attributes.SystemTime
-    return UNSET if time is None else time
-
-
 @lru_cache(maxsize=64)
 def _getter(name: str) -> Callable[[Any], Any]:
+    if name in _TIMES:
+        return _time
     return attrgetter(name) if name in _DIRECT else _attribute_getter(_full(name))
+
+
+def _time(system: EvtxSystem) -> Any:
+    time = system.TimeCreated.attributes.SystemTime
+    return UNSET if time is None else time
 
 
 def _attribute_getter(full: str) -> Callable[[Any], Any]:
