@@ -1,13 +1,8 @@
-"""Every metric there is, with its sentence: a typed list, served in Prometheus' format."""
+"""Every metric there is, with its sentence: a typed list."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from prometheus_client import Counter, Gauge, Histogram
 
 EVENTS_SHIPPED = Counter(
     "luytre_events_shipped_total", "Events that the log has taken durably", ["hint"]
@@ -68,15 +63,3 @@ ALL = (
     LAG, EVENT_AGE_S, RULES, RULES_VERSION, RULES_SINCE_S, RULES_REFUSED, RELOADS, POLL_S,
 )  # fmt: skip
 """What the documentation lists and tests enumerate."""
-
-
-def serve_metrics(host: str, port: int) -> Callable[[], None]:
-    """Serve the metrics on ``http://host:port/metrics``; call what is returned to stop."""
-    server, thread = start_http_server(port, addr=host, registry=REGISTRY)
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    return stop

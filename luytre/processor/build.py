@@ -35,6 +35,7 @@ from luytre.processor.slots import alone, metrics, numbered
 from luytre.processor.source import FolderSource
 from luytre.processor.stores import open_alert_store
 from luytre.processor.upkeep import Task, Upkeep
+from luytre.processor.waiting import watch
 from luytre.processor.workers import Announcer
 from luytre.store.archive import Archive
 
@@ -182,6 +183,7 @@ def _detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
     flush = config.archive
     sink = DetectSink(rooms, clock, flush_bytes=flush.flush_mib * MIB, flush_s=flush.flush_s)
     loop = Loop("detect", sink, clock, observed(opened, DETECT_GROUP, inputs(config)))
+    watch(config, DETECT_GROUP, inputs(config))
     with watching([enrichment.refresh, live.look], config.rules.reload_s):
         loop.run(opened.consumer(DETECT_GROUP, EVENTS_TOPIC, on_revoke=loop.on_revoke), stopped)
 
@@ -209,6 +211,7 @@ def index(config: Config, stopped: Callable[[], bool]) -> None:
     after_commit = observed(opened, INDEX_GROUP, (ALERTS_TOPIC,))
     store = open_alert_store(config, RefusedAlerts(opened.producer()))
     loop = Loop("index", IndexSink(store, clock), clock, after_commit)
+    watch(config, INDEX_GROUP, (ALERTS_TOPIC,))
     with (
         numbered(config, "index", None, clock) as number,
         metrics(config, METRICS_INDEX + number if number else 0),

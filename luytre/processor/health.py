@@ -17,6 +17,7 @@ from luytre.processor import build, logs, slots
 from luytre.processor.content import content
 from luytre.processor.places import Places
 from luytre.processor.supervise import read_status
+from luytre.processor.waiting import WAITED_MAX_S, waiting
 from luytre.processor.workers import VERSION_SHOWN, WorkerStatus, read_workers
 from luytre.store import elastic_check
 
@@ -179,14 +180,23 @@ def _processes(config: Config) -> Iterator[Finding]:
 
 
 def _lag(config: Config) -> Iterator[Finding]:
+    now = SystemClock().now()
     for group, topic in ((build.DETECT_GROUP, EVENTS_TOPIC), (build.INDEX_GROUP, ALERTS_TOPIC)):
         expired = logs.expired(config, group, topic)
         if expired:
             detail = f"{group}: {expired:,} messages expired before they were read"
             yield Finding("lag", "bad", detail, "a blind window: lengthen log.retention_days")
-        waiting = logs.lag(config, group, topic)
-        detail = f"{group}: {waiting:,} messages not committed"
-        if waiting > LAG_WARNING:
+        found = waiting(config, group, topic)
+        detail = f"{group}: {found.messages:,} messages not committed"
+        if found.arrived_at is not None:
+            detail += f", the oldest arrived {_minutes(now, found.arrived_at)} ago"
+        if found.event_at is not None:
+            detail += f", its event is {_minutes(now, found.event_at)} old"
+        if found.messages > LAG_WARNING or found.waited_s(now) > WAITED_MAX_S:
             yield Finding("lag", "warning", detail, "see whether it runs, or give more --workers")
         else:
             yield Finding("lag", "good", detail)
+
+
+def _minutes(now: datetime, then: datetime) -> str:
+    return f"{max(0.0, (now - then).total_seconds()) / 60:,.0f} min"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from luytre.core.errors import Fenced, NeighbourError
+from luytre.core.health import HEALTH, Pulse
 from luytre.core.log import get_logger
 from luytre.core.metrics import BLOCKED, POLL_S
 from luytre.processor.portions import portions
@@ -52,6 +53,8 @@ class Loop:
         self, name: str, sink: Sink, clock: Clock, observe: Callable[[], None] = lambda: None
     ) -> None:
         self._name, self._sink, self._clock, self._observe = name, sink, clock, observe
+        self._pulse = Pulse(clock)
+        HEALTH.ask(name, self._pulse.problem)
         self._consumer: Consumer | None = None
         self._stopped: Callable[[], bool] = lambda: False
 
@@ -79,6 +82,7 @@ class Loop:
             self._settle(consumer)
         if not records:
             self._settle(consumer)
+        self._pulse.turned()
 
     def _settle(self, consumer: Consumer) -> None:
         wait_s = WAIT_FIRST_S
@@ -92,6 +96,7 @@ class Loop:
                     raise
                 log.error("cannot store: waiting", reason=str(error), again_in_s=wait_s)
                 BLOCKED.labels(self._name).set(1)
+                self._pulse.held_up(str(error))
                 self._wait(consumer, wait_s)
                 wait_s = min(wait_s * 2, WAIT_MAX_S)
             else:

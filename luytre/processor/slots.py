@@ -7,8 +7,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from luytre.core.endpoint import serve
 from luytre.core.errors import NeighbourError
-from luytre.core.metrics import serve_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ def metrics(config: Config, process: int) -> Iterator[None]:
         return
     host, _, port = config.metrics.listen.rpartition(":")
     try:
-        stop = serve_metrics(host.strip("[]"), int(port) + process)
+        stop = serve(host.strip("[]"), int(port) + process)
     except (OSError, OverflowError) as error:
         raise NeighbourError(f"metrics.listen {host}:{int(port) + process}: {error}") from error
     try:
