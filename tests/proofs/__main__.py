@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.archives import unpack
 from tests.proofs import (
+    cluster_page,
     corpus,
     correlate_page,
     elastic_page,
@@ -64,6 +65,7 @@ def main() -> int:
         kills = [_kill(folder, n) for n in range(KILL_PIECES)]
         answered = response.prove(piece, folder)
         answered += elastic_page.prove(piece, folder)
+        answered += cluster_page.prove(piece, folder)
     problems = [*arrivals, *(p for k in kills for p in k["problems"])]
     problems += [*hits["differences"], *regression["unfired"]]
     problems += [m for m in mutations if m["lines"] != m["events"] + m["rejects"]]

@@ -185,7 +185,7 @@ def prove(folder: Path, *, kills: int, seed: int) -> Outcome:
     config = load_config(folder / "luytre.yaml")
     _wait_until_done(config, writer.number)
     house.stop()
-    problems = tuple(_problems(config, writer))
+    found = tuple(problems(config, writer))
     accounts = build.accounts(config)
     return Outcome(
         kills=kills,
@@ -195,7 +195,7 @@ def prove(folder: Path, *, kills: int, seed: int) -> Outcome:
         rejects=len(writer.broken),
         resent=sum(account.resent for account in accounts),
         seconds=round(time.monotonic() - started, 1),
-        problems=problems,
+        problems=found,
     )
 
 
@@ -211,7 +211,7 @@ def _wait_until_done(config: Config, lines: int, timeout_s: float = 120.0) -> No
         time.sleep(0.5)
 
 
-def _problems(config: Config, writer: Writer) -> Iterator[str]:
+def problems(config: Config, writer: Writer) -> Iterator[str]:
     """Yield a sentence for everything that is lost, doubled, or unaccounted for."""
     rows = build.archive(config).scan(Scope.everything()).collect()
     archived = Counter(_number(raw) for raw in rows["event.original"].to_list())

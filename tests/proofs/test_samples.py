@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 
 from tests.playbooks.hostile import CANARY
-from tests.proofs import actions, alter, corpus, correlate, grammar, honest, kill, mutate, sigma
+from tests.proofs import (
+    actions,
+    alter,
+    cluster,
+    corpus,
+    correlate,
+    grammar,
+    honest,
+    kill,
+    mutate,
+    sigma,
+)
+from tests.services.kafka import KafkaBroker
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1500)]
 
@@ -17,6 +29,18 @@ def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     assert not outcome.problems
     assert outcome.lines > 1000
     assert outcome.rotations > 0
+
+
+def test_kills_rebalances_and_broker_restarts_lose_and_double_nothing(
+    tmp_path: Path, kafka_broker: KafkaBroker
+) -> None:
+    faults = cluster.Faults(kills=8, rebalances=4, broker_restarts=2)
+
+    outcome = cluster.prove(tmp_path / "cluster", kafka_broker, faults, seed=20261125)
+
+    assert not outcome.problems
+    assert outcome.lines > 1000
+    assert sum(outcome.killed.values()) == 8
 
 
 def test_mutated_lines_end_as_events_or_rejects(shared_data: Callable[[str], Path]) -> None:
