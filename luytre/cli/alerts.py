@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from luytre.cli.output import console, counted, level_text, print_json, say, table, text, time_text
-from luytre.cli.settings import ConfigOption, JsonOption, read_installation, scope, utc
-from luytre.core.alert import LEVELS, Alert, AlertQuery, Level
+from luytre.cli.settings import ConfigOption, JsonOption, levels, read_installation, scope, utc
+from luytre.core.alert import Alert, AlertQuery
 from luytre.core.errors import Refused
 from luytre.processor import build, logs, respond
 from luytre.processor.refused import refusals, send_again
@@ -49,7 +49,7 @@ def list_alerts(  # noqa: PLR0913, PLR0917 - one option each
     """List alerts, newest first."""
     query = AlertQuery(
         rule=rule,
-        levels=_levels(level),
+        levels=levels(level),
         host=host,
         user=user,
         tag=tag,
@@ -78,7 +78,7 @@ def search(
     """Search alerts by free text."""
     query = AlertQuery(
         text=" ".join(words),
-        levels=_levels(level),
+        levels=levels(level),
         since=utc(since),
         until=utc(until),
         limit=limit,
@@ -221,10 +221,3 @@ def _show_playbooks(settings: Config, alert: Alert) -> None:
     console().print(table("\nPlaybooks", ["name", "tên", "file"], rows))
     if found:
         say(f"`luytre playbooks rehearse {found[0].document.path.stem} --alert {alert.id[:10]}`")
-
-
-def _levels(names: list[str] | None) -> tuple[Level, ...]:
-    unknown = [name for name in names or [] if name not in LEVELS]
-    if unknown:
-        raise Refused(f"{', '.join(unknown)}: levels are {', '.join(LEVELS)}")
-    return tuple(level for level in LEVELS if level in (names or []))

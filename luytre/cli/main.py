@@ -14,6 +14,7 @@ from luytre.cli import (
     demo,
     doctor,
     elastic,
+    incidents,
     kafka,
     ledger,
     playbooks,
@@ -40,6 +41,7 @@ app.command()(run.ship)
 app.command()(run.detect)
 app.command()(run.correlate)
 app.command()(run.index)
+app.command()(run.triage)
 app.command()(run.upkeep)
 app.command()(scan.scan)
 app.command()(ledger.ledger)
@@ -52,6 +54,7 @@ app.add_typer(archive.app, name="archive")
 app.add_typer(elastic.app, name="elastic")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(playbooks.app, name="playbooks")
+app.add_typer(incidents.app, name="incidents")
 app.add_typer(audit.app, name="audit")
 
 

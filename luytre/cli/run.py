@@ -9,7 +9,7 @@ import typer
 from luytre.cli.output import counted, say
 from luytre.cli.settings import ConfigOption, read_config
 from luytre.core.clock import SystemClock
-from luytre.processor import build, slots
+from luytre.processor import build, slots, triage_loop
 from luytre.processor.content import content
 from luytre.processor.places import Places
 from luytre.processor.supervise import DRAIN_S, Stopped, Supervisor
@@ -32,7 +32,7 @@ def run(
         bool, typer.Option("--check", help="Check the configuration, print the plan, and stop.")
     ] = False,
 ) -> None:
-    """Run everything on this machine: the shipper, detect, correlate, index, upkeep."""
+    """Run everything on this machine: the shipper, detect, correlate, index, triage, upkeep."""
     settings = read_config(config)
     rules = content(settings)
     number = workers or settings.workers
@@ -98,6 +98,11 @@ def correlate(config: ConfigOption = None, *, with_parent: WithParent = False) -
 def index(config: ConfigOption = None, *, with_parent: WithParent = False) -> None:
     """Put alerts into the store."""
     build.index(read_config(config), _stopped(with_parent=with_parent))
+
+
+def triage(config: ConfigOption = None, *, with_parent: WithParent = False) -> None:
+    """Group alerts into incidents, on the case host."""
+    triage_loop.triage(read_config(config), _stopped(with_parent=with_parent))
 
 
 def upkeep(

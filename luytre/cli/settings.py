@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ingest.logsources import HINTS
+from luytre.core.alert import LEVELS, Level
 from luytre.core.config import Config, load_config
 from luytre.core.errors import Refused
 from luytre.core.log import configure_logs
@@ -87,3 +88,11 @@ def scope(organizations: list[str] | None) -> Scope:
 def utc(moment: datetime | None) -> datetime | None:
     """Return a time that was given without a zone as UTC."""
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def levels(names: list[str] | None) -> tuple[Level, ...]:
+    """Return the levels that were named, mildest first; raises ``Refused``."""
+    unknown = [name for name in names or [] if name not in LEVELS]
+    if unknown:
+        raise Refused(f"{', '.join(unknown)}: levels are {', '.join(LEVELS)}")
+    return tuple(level for level in LEVELS if level in (names or []))

@@ -280,6 +280,7 @@ def commands(path: Path | None, workers: int, *, correlations: bool = True) -> d
         **loops,
         **({"correlate": ["correlate", *shared]} if correlations else {}),
         "index": ["index", *shared],
+        "triage": ["triage", *shared],
         "upkeep": ["upkeep", *shared],
     }
 

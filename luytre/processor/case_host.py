@@ -9,6 +9,7 @@ from luytre.audit.anchors import anchor_in, is_behind
 from luytre.audit.database import CaseDatabase, Room
 from luytre.audit.signer_client import RemoteSigner
 from luytre.audit.signer_process import serve, start_for_a_moment
+from luytre.cases.room import ROOM as CASES
 from luytre.core.actor import Actor
 from luytre.core.clock import SystemClock
 from luytre.core.errors import LuytreError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 log = get_logger("cases")
 
-ROOMS: Sequence[Room] = ()
+ROOMS: Sequence[Room] = (CASES,)
 """What every room adds to the case database."""
 
 

@@ -13,7 +13,7 @@ from luytre.core.database import DatabaseError, open_database
 from luytre.core.errors import LuytreError
 from luytre.core.finding import Finding
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC
-from luytre.processor import build, logs, slots
+from luytre.processor import build, logs, slots, triage_loop
 from luytre.processor.content import content
 from luytre.processor.places import Places
 from luytre.processor.supervise import read_status
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 FREE_WARNING, FREE_BAD = 0.15, 0.05
 LAG_WARNING = 1_000
 """Messages, each up to ``ship.message_events_max`` events."""
+
+READERS = (
+    (build.DETECT_GROUP, EVENTS_TOPIC),
+    (build.INDEX_GROUP, ALERTS_TOPIC),
+    (triage_loop.GROUP, ALERTS_TOPIC),
+)
+"""Consumer groups of this machine, and what each reads."""
 
 BUILT = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -181,7 +188,7 @@ def _processes(config: Config) -> Iterator[Finding]:
 
 def _lag(config: Config) -> Iterator[Finding]:
     now = SystemClock().now()
-    for group, topic in ((build.DETECT_GROUP, EVENTS_TOPIC), (build.INDEX_GROUP, ALERTS_TOPIC)):
+    for group, topic in READERS:
         expired = logs.expired(config, group, topic)
         if expired:
             detail = f"{group}: {expired:,} messages expired before they were read"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from luytre.core.folding import Phrase, fold_text, parse_text, words_of
 from luytre.store.alert_rows import host_term, place, tag_term, user_term
-from luytre.store.folding import Phrase, fold_text, parse_text, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

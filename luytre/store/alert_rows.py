@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from luytre.store.folding import fold_text
+from luytre.core.folding import fold_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,9 +17,9 @@ import msgspec
 import zstandard
 
 from luytre.core.alert import LEVELS, decode_alert, encode_alert
+from luytre.core.folding import fold_text, words_of
 from luytre.store.alert_rows import microseconds, shown_at, terms, words
 from luytre.store.elastic_schema import EVENT_FIELDS
-from luytre.store.folding import fold_text, words_of
 
 if TYPE_CHECKING:
     from datetime import datetime

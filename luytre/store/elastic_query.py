@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luytre.core.folding import parse_text
 from luytre.store.alert_rows import host_term, microseconds, tag_term, user_term
 from luytre.store.elastic_documents import exact
-from luytre.store.folding import parse_text
 
 if TYPE_CHECKING:
     from luytre.core.alert import AlertQuery
+    from luytre.core.folding import Phrase
     from luytre.core.organization import Scope
-    from luytre.store.folding import Phrase
 
 Query = dict[str, Any]
 Filters = list[Query]

@@ -30,6 +30,7 @@ def test_one_process_for_each_part() -> None:
         "detect-2",
         "correlate",
         "index",
+        "triage",
         "upkeep",
     ]
     assert found["detect-2"][:3] == ["detect", "--worker", "2"]

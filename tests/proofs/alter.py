@@ -8,7 +8,6 @@ import json
 import random
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -289,7 +288,7 @@ class Outcome:
 def prove(count: int, seed: int) -> Outcome:
     """Alter honest histories ``count`` times, the twelve kinds in turn."""
     chance = random.Random(seed)
-    outcome = Outcome(Counter(), 0, [], [])
+    outcome = Outcome({}, 0, [], [])
     shm = Path("/dev/shm")  # nothing here has to outlive the proof
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as name:
         done = 0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from luytre.store.folding import EQUAL_TERMS, TEXT_LENGTH_MAX, Phrase, fold_text, parse_text
+from luytre.core.folding import EQUAL_TERMS, TEXT_LENGTH_MAX, Phrase, fold_text, parse_text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Triage: alerts become incidents, and people decide about them."""

@@ -1,0 +1,93 @@
+"""What an alert is about: the machines, users and sites by which alerts are grouped, and whose."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from luytre.core.alert import Alert
+
+# Accounts that everybody's machine has: to share one says nothing.
+GENERIC_USERS = frozenset({
+    "", "-", "root", "system", "administrator", "guest", "anonymous", "anonymous logon", "nobody",
+    "local service", "network service", "www-data", "n/a",
+})  # fmt: skip
+_SIDES = ("host", "source", "destination")
+_TECHNIQUE = re.compile(r"attack\.(t\d{4})(?:\.\d+)?")
+TACTICS = (
+    "reconnaissance", "resource-development", "initial-access", "execution", "persistence",
+    "privilege-escalation", "stealth", "defense-evasion", "credential-access", "discovery",
+    "lateral-movement", "collection", "command-and-control", "exfiltration", "impact",
+)  # fmt: skip
+
+
+def organization_of(alert: Alert) -> str:
+    """Return whose incident this is: the owner of the machine that the alert is about.
+
+    A sensor at the centre sees an office's machine: the incident is the office's, after the asset
+    inventory. Who may not read the centre's alerts still does not read this one.
+    """
+    for side in _SIDES:
+        owner = alert.event.get(f"{side}.asset.organization", "")
+        if owner:
+            return owner
+    return alert.organization_id
+
+
+def entities_of(alert: Alert) -> tuple[str, ...]:
+    """Return what alerts of one incident share, as ``kind:value``, strongest first."""
+    found = list(dict.fromkeys((*_machines(alert.event), *_people(alert.event))))
+    if not any(entity.startswith(("host:", "machine:")) for entity in found):
+        # An alert of a web server's log, say, that knows no machine of ours: visitors differ, but
+        # what is done to the site is the same.
+        found += _sites(alert)
+    return tuple(found)
+
+
+def tactics_of(alert: Alert) -> tuple[str, ...]:
+    """Return the ATT&CK tactics of an alert's rule, in the order of an attack."""
+    tags = {tag.removeprefix("attack.").replace("_", "-") for tag in alert.rule.tags}
+    return tuple(tactic for tactic in TACTICS if tactic in tags)
+
+
+def _machines(event: Mapping[str, str]) -> Iterator[str]:
+    name = event.get("host.name", "").strip().lower()
+    if name and name != "-":
+        yield f"host:{name}"
+    for side in _SIDES:
+        address = _address(event.get(f"{side}.ip", ""))
+        if not address:
+            continue
+        ours = any(event.get(f"{side}.asset.{what}") for what in ("kind", "level", "organization"))
+        if side == "host" or ours:
+            yield f"machine:{address}"
+        elif side == "source":
+            yield f"address:{address}"
+
+
+def _people(event: Mapping[str, str]) -> Iterator[str]:
+    name = event.get("user.name", "").strip().lower()
+    short = name.rsplit("\\", 1)[-1].split("@", 1)[0]
+    if short not in GENERIC_USERS and not short.endswith("$"):
+        yield f"user:{name}"
+
+
+def _sites(alert: Alert) -> Iterator[str]:
+    site = alert.event.get("url.domain") or alert.event.get("luytre.stream") or ""
+    if not site or "web" not in alert.event.get("event.category", ""):
+        return
+    techniques = sorted({found[1] for tag in alert.rule.tags if (found := _TECHNIQUE.match(tag))})
+    for technique in techniques:
+        yield f"site:{site} {technique.upper()}"
+
+
+def _address(text: str) -> str:
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return ""
+    return "" if address.is_loopback or address.is_unspecified else str(address)
