@@ -87,7 +87,7 @@ def read_lines(payload: bytes, lines: Sequence[bytes]) -> list[Read | None] | No
 def _row(top: _Top, raw: bytes) -> Read | None:
     event = top.Event
     if event is msgspec.UNSET:
-        return _flat_row(top, raw) if is_flat(top, raw) else None
+        return _flat_row(top, raw) if is_flat(top) else None
     system = event.System
     time = system.TimeCreated.attributes.SystemTime
     if time is None:

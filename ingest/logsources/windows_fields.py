@@ -11,7 +11,7 @@ from msgspec.structs import astuple
 
 from ingest.decode.columns import UNSET, to_cells, value_cell
 from ingest.decode.jsontext import DECODE_ERRORS, load_json, load_object
-from ingest.logsources.windows_flat import fields_struct, line_reader
+from ingest.logsources.windows_flat import FlatLines, fields_struct
 from ingest.logsources.windows_plain import Plain
 from ingest.logsources.windows_shapes import Flat, element, flatten, is_attribute, text_of
 
@@ -94,7 +94,10 @@ def event_type(row: EvtxEvent | Flat) -> Any:
     return (reader.elements([row])[0] or _slowly(row, reader.asked))[0]
 
 
-def _columns(rows: Sequence[Fields], reader: _Reader) -> list[Cells]:
+def _columns(rows: Sequence[Any], reader: _Reader) -> list[Cells]:
+    lines = [row for row in rows if isinstance(row, bytes)]
+    if lines:
+        return _mixed(rows, lines, reader)
     fast: Sequence[int] = range(len(rows))
     columns = reader.plain.columns(_event_data(rows))
     if columns is None:
@@ -110,6 +113,19 @@ def _columns(rows: Sequence[Fields], reader: _Reader) -> list[Cells]:
         for name, system in reader.system([rows[at] for at in fast]):
             at = reader.names.index(name)
             columns[at] = _filled(columns[at], fast, to_cells(system, _element_cell), len(rows))
+    return columns
+
+
+def _mixed(rows: Sequence[Fields], lines: Sequence[bytes], reader: _Reader) -> list[Cells]:
+    """Return the columns of flat lines, and of other events among them if there are any."""
+    flat = reader.lines.columns(lines)
+    others = [row for row in rows if not isinstance(row, bytes)]
+    if not others:
+        return flat
+    columns = []
+    for of_flat, of_others in zip(flat, _columns(others, reader), strict=True):
+        cells, more = iter(of_flat or [None] * len(lines)), iter(of_others or [None] * len(others))
+        columns.append([next(cells if isinstance(row, bytes) else more) for row in rows])
     return columns
 
 
@@ -142,7 +158,7 @@ class _Reader:
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self.names, self.plain = names, Plain(names)
+        self.names, self.plain, self.lines = names, Plain(names), FlatLines(names)
         self.asked = asked = names if "Data" in names else (*names, "Data")
         fields = fields_struct(asked)
         self._data, self._empty = asked.index("Data"), (UNSET,) * len(asked)
@@ -233,9 +249,7 @@ def _may_have_names(data: Any) -> bool:
     return isinstance(data, dict) and data.keys() != {"#text"}
 
 
-def _slowly(row: Fields, names: tuple[str, ...]) -> tuple[Any, ...]:
-    if isinstance(row, bytes):
-        return tuple(line_reader(names)(row)[: len(names)])
+def _slowly(row: EvtxEvent | Flat, names: tuple[str, ...]) -> tuple[Any, ...]:
     flat = row if isinstance(row, Flat) else flatten(load_object(row.line))
     return tuple(_flat_value(flat or (), name) for name in names)
 

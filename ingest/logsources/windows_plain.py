@@ -1,4 +1,4 @@
-"""Event data that are plain texts and numbers, as nearly all are: straight from JSON to cells."""
+"""Fields that are plain texts and numbers, as nearly all are: straight from JSON to cells."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ _OTHERS = frozenset({int, bool})
 
 
 class Plain:
-    """Decodes the event data of many events by a type that admits texts and some numbers only.
+    """Decodes the fields of many objects by a type that admits texts and some numbers only.
 
     What the type refuses is left to others, and ``learn`` is told what they found. So hardly a
     value is looked at by itself: 0.3 us an event and 0.02 a field.
     """
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self._names = names
+    def __init__(self, names: tuple[str, ...], *, data: bool = True) -> None:
+        """``data``: the element Data may hold named elements, which are fields then."""
+        self._names, self._may_hold_data = names, data and "Data" not in names
         self._others = frozenset[int]()  # the places of fields that may be numbers
         self._empty = (UNSET,) * (len(names) + 1)
         self._decoder = self._make()
@@ -42,8 +43,8 @@ class Plain:
             (f"f{at}", other if at in self._others else text, UNSET)
             for at in range(len(self._names))
         ]
-        # Data may hold named elements: where it is no field that is asked for, it must not be.
-        unasked = [] if "Data" in self._names else [("data", None | _Unset, UNSET)]
+        # Then Data must not be there, unless it is a field that is asked for.
+        unasked = [("data", None | _Unset, UNSET)] if self._may_hold_data else []
         keys = {f"f{at}": name for at, name in enumerate(self._names)} | {"data": "Data"}
         struct = msgspec.defstruct("Plain", [*kinds, *unasked], rename=keys, gc=False)
         return msgspec.json.Decoder(struct | None)
