@@ -52,10 +52,12 @@ class Enrichment:
 
     def __call__(self, batch: Batch) -> Batch:
         """Add the columns; a column of that name that the log brought along is replaced."""
+        if not self._tables:
+            return batch
         events = batch.events
         for table in self._tables:
             events = table(events)
-        return batch.with_events(events)
+        return batch.with_columns(events, self.columns)
 
     @property
     def needed(self) -> frozenset[str]:

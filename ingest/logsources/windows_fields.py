@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import astuple
 
-from ingest.decode.columns import UNSET, to_cells, value_cell
+from ingest.decode.columns import UNSET, to_cells
 from ingest.decode.jsontext import DECODE_ERRORS, load_json, load_object
 from ingest.logsources.windows_flat import FlatLines, fields_struct
 from ingest.logsources.windows_plain import Plain
-from ingest.logsources.windows_shapes import Flat, element, flatten, is_attribute, text_of
+from ingest.logsources.windows_shapes import Flat, element, element_cell, flatten, is_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -107,12 +107,12 @@ def _columns(rows: Sequence[Any], reader: _Reader) -> list[Cells]:
             values[at] = _slowly(rows[at], reader.asked)
         found = list(zip(*values, strict=True))
         reader.plain.learn(found)
-        columns = [to_cells(column, _element_cell) for column in found[: len(reader.names)]]
+        columns = [to_cells(column, element_cell) for column in found[: len(reader.names)]]
         fast = [at for at in fast if at not in slow] if slow else fast
     if reader.of_system and fast:
         for name, system in reader.system([rows[at] for at in fast]):
             at = reader.names.index(name)
-            columns[at] = _filled(columns[at], fast, to_cells(system, _element_cell), len(rows))
+            columns[at] = _filled(columns[at], fast, to_cells(system, element_cell), len(rows))
     return columns
 
 
@@ -260,10 +260,6 @@ def _flat_value(row: Any, name: str) -> Any:
         if value is not UNSET:
             return value
     return UNSET
-
-
-def _element_cell(value: Any) -> str:
-    return value_cell(text_of(value))
 
 
 def _full(name: str) -> str:

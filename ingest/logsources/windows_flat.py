@@ -11,7 +11,7 @@ from msgspec.structs import astuple
 from ingest.decode.columns import UNSET, to_cells
 from ingest.decode.jsontext import DECODE_ERRORS, load_object
 from ingest.logsources.windows_plain import Plain
-from ingest.logsources.windows_shapes import NXLOG, has_zone
+from ingest.logsources.windows_shapes import NXLOG, element_cell, has_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +77,7 @@ class FlatLines:
         if columns is None:
             found = list(zip(*map(self._values, lines), strict=True))
             self._plain.learn(found)
-            columns = [to_cells(column) for column in found]
+            columns = [to_cells(column, element_cell) for column in found]
         for at, places in self._stand_ins:
             for place in places:
                 columns[at] = _stood_in(columns[at], columns[place], self._asked[at])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ingest.decode.columns import UNSET, resolve
+from ingest.decode.columns import UNSET, resolve, value_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +47,11 @@ def flatten(document: Mapping[str, Any]) -> Flat | None:
 def text_of(value: Any) -> Any:
     """Return what an element with attributes holds: ``{"#text": x}`` is x."""
     return value.get(_TEXT, value) if isinstance(value, dict) else value
+
+
+def element_cell(value: Any) -> str:
+    """Return the cell of a value that may be an element with attributes."""
+    return value_cell(text_of(value))
 
 
 def element(system: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:

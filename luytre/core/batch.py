@@ -128,6 +128,30 @@ class Batch:
         """Return the same batch carrying other events; the offsets never change on the way."""
         return replace(self, rows=events)
 
+    def with_columns(self, events: pl.DataFrame, changed: frozenset[str]) -> Batch:
+        """Return the same events with other columns: only those of ``changed`` are other ones."""
+        kept = self.rows
+        return replace(
+            self, rows=events if isinstance(kept, pl.DataFrame) else _Widened(kept, events, changed)
+        )
+
+
+class _Widened:
+    """Rows with some columns that only their frame has."""
+
+    def __init__(self, rows: Rows, events: pl.DataFrame, changed: frozenset[str]) -> None:
+        self._rows, self._events, self._changed = rows, events, changed
+
+    @property
+    def height(self) -> int:
+        return self._rows.height
+
+    def cells(self, column: str) -> Column | None:
+        return None if column in self._changed else self._rows.cells(column)
+
+    def frame(self) -> pl.DataFrame:
+        return self._events
+
 
 Stage = Callable[[Batch], Batch]
 """Anything that takes a batch and gives one back: an enricher, a mapping."""

@@ -17,11 +17,13 @@ from enrich.geoip import GeoIP
 from enrich.identities import Identities
 from enrich.indicators import Indicators
 from enrich.organizations import Organizations
+from ingest.intake import Intake
 from luytre.core.batch import Batch
 from luytre.core.clock import ManualClock
 from luytre.core.config import EnrichConfig, FirstSeenConfig
 from luytre.core.ecs import ENVELOPE
 from tests.enrich.conftest import make_batch
+from tests.ingest.logsources.samples import record
 
 Write = Callable[[str, str], Path]
 MakeBatch = Callable[..., Batch]
@@ -296,3 +298,18 @@ def test_no_content_of_a_table_is_an_error(data: bytes, name: str) -> None:
 
     assert after.events.height == 1
     assert stage.notes
+
+
+def test_lists_stay_but_for_what_is_added(tables: Enrichment) -> None:
+    [plain] = Intake(lambda _part: frozenset({"source.ip", "user.name"}))(
+        [
+            record(
+                b"Mar  1 11:59:00 web-1 sshd[42]: Accepted password for ann from 192.0.2.7 port 1 ssh2"
+            )
+        ]
+    )
+
+    enriched = tables(plain)
+
+    assert enriched.cells("user.name") == ["ann"]
+    assert {enriched.cells(column) for column in tables.columns} == {None}
