@@ -17,6 +17,7 @@ from luytre.cli import (
     incidents,
     kafka,
     ledger,
+    playbook_runs,
     playbooks,
     rejects,
     rules,
@@ -43,6 +44,7 @@ app.command()(run.correlate)
 app.command()(run.index)
 app.command()(run.triage)
 app.command()(run.upkeep)
+app.command("respond")(playbook_runs.respond_loop)
 app.command()(scan.scan)
 app.command()(ledger.ledger)
 app.command()(doctor.doctor)

@@ -53,7 +53,7 @@ def list_playbooks(
     _print_faults(found.faults)
     rows = []
     for loaded in sorted(found.playbooks.values(), key=lambda p: p.playbook.name):
-        name, _ = loaded.words(_language(language))
+        name, _ = loaded.words(known_language(language))
         if as_json:
             print_json(
                 {
@@ -136,7 +136,7 @@ def export_playbook(
 def show(name: NameArgument, config: ConfigOption = None, language: LanguageOption = "en") -> None:
     """Show a playbook: what it is for, and its steps as they follow each other."""
     loaded = shelf(config).get(name)
-    chosen = _language(language)
+    chosen = known_language(language)
     title, description = loaded.words(chosen)
     say(title, "bold")
     say(description)
@@ -179,11 +179,13 @@ def rehearse_playbook(
     if days:
         _look_back(config, known, loaded, actions, days)
         return
-    given = _values(values)
+    given = values_given(values)
     if alert:
-        given = {**given_by(loaded, _alert(config, alert)), **given}
+        given = {**given_by(loaded, alert_named(config, alert)), **given}
     try:
-        outcome = rehearse(known.playbooks, loaded.playbook.id, given, _language(language), actions)
+        outcome = rehearse(
+            known.playbooks, loaded.playbook.id, given, known_language(language), actions
+        )
     except ValueError as error:
         raise Refused(str(error)) from None
     if as_json:
@@ -233,7 +235,8 @@ def _look_back(
         say(f"would have been refused: {conflict}: {counted(count, 'time')}", "yellow")
 
 
-def _alert(config: Path | None, name: str) -> Alert:
+def alert_named(config: Path | None, name: str) -> Alert:
+    """Return the alert whose id begins with ``name``; raises ``Refused``."""
     store = build.alert_store(read_installation(config))
     found = store.get(name, scope(None))
     store.close()
@@ -257,14 +260,16 @@ def _load(paths: list[Path] | None, config: Path | None) -> tuple[list[Loaded], 
     return found, faults
 
 
-def _values(settings: list[str] | None) -> dict[str, str]:
+def values_given(settings: list[str] | None) -> dict[str, str]:
+    """Return what `--set` gives; raises ``Refused``."""
     pairs = [setting.partition("=") for setting in settings or []]
     if any(not sign for _, sign, _ in pairs):
         raise Refused("--set takes __name__=value")
     return {name: value for name, _, value in pairs}
 
 
-def _language(name: str) -> str:
+def known_language(name: str) -> str:
+    """Return a language if there is such a one; raises ``Refused``."""
     if name not in {"vi", "en"}:
         raise Refused(f"{name}: languages are vi and en")
     return name

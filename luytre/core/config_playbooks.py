@@ -180,6 +180,18 @@ class ContactConfig(Section):
     mail: str = Field(description="The address that notices go to.")
 
 
+class ApprovalsConfig(Section):
+    """How people are reminded of steps that wait for them. No step ever stops waiting."""
+
+    channel: str = Field("", description="The channel that is told; without one, nobody is.")
+    escalation_channel: str = Field(
+        "", description="The channel that is told when it takes too long."
+    )
+    remind_after_minutes: int = Field(60, gt=0, description="Minutes between two reminders.")
+    escalate_after_minutes: int = Field(240, gt=0, description="Minutes that are too long.")
+    reminders_max: int = Field(24, gt=0, description="Reminders of one step at the most.")
+
+
 class PlaybooksConfig(Section):
     """Response playbooks."""
 
@@ -190,6 +202,9 @@ class PlaybooksConfig(Section):
     never_touch: NeverTouchConfig = Field(
         default_factory=NeverTouchConfig,
         description="What no playbook may block, disable, or isolate.",
+    )
+    approvals: ApprovalsConfig = Field(
+        default_factory=ApprovalsConfig, description="Reminders of what waits for people."
     )
     http: tuple[DestinationConfig, ...] = Field(
         (), description="Where the action `http-request` may reach; nowhere without."

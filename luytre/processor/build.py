@@ -282,6 +282,7 @@ def commands(path: Path | None, workers: int, *, correlations: bool = True) -> d
         "index": ["index", *shared],
         "triage": ["triage", *shared],
         "upkeep": ["upkeep", *shared],
+        "respond": ["respond", *shared],
     }
 
 

@@ -15,6 +15,7 @@ from luytre.core.clock import SystemClock
 from luytre.core.errors import LuytreError
 from luytre.core.log import get_logger
 from luytre.processor.places import Places
+from playbooks.run_rows import ROOM as PLAYBOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 log = get_logger("cases")
 
-ROOMS: Sequence[Room] = (CASES,)
+ROOMS: Sequence[Room] = (CASES, PLAYBOOKS)
 """What every room adds to the case database."""
 
 

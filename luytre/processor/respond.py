@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +13,27 @@ from enrich.observables import COLUMNS
 from enrich.source import Source
 from luytre.core.clock import SystemClock
 from luytre.core.ecs import ARCHIVED
-from luytre.processor import build
+from luytre.processor import build, case_host, slots
 from luytre.processor.places import Places
 from playbooks import LIBRARY
 from playbooks.actions import Actions, Services
+from playbooks.actions.action import ActionFailedError
+from playbooks.desk import RunDesk
+from playbooks.runner import ACTOR, Runner
+from playbooks.runs import Runs
 from playbooks.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from luytre.core.clock import Clock
     from luytre.core.config import Config
     from luytre.core.organization import Scope
+    from luytre.core.response import Desk
     from luytre.store.archive import Archive
+    from playbooks.run_rows import Run, Step
 
 _HASHES = {64: "file.hash.sha256", 40: "file.hash.sha1", 32: "file.hash.md5"}
 
@@ -36,18 +43,49 @@ def shelf(config: Config) -> Shelf:
     return Shelf([LIBRARY, *config.playbooks.paths], Places(config.data_dir).playbooks)
 
 
-def actions(config: Config) -> Actions:
+def actions(config: Config, desk: Desk | None = None) -> Actions:
     """Return the actions of an installation, with all that they may look at."""
     clock = SystemClock()
     services = Services(
         clock,
         alerts=build.alert_store(config),
         archive=ArchiveCounter(build.archive(config)),
+        desk=desk,
         indicators=Indicators(config.enrich.indicators, clock)
         if config.enrich.indicators
         else None,
     )
     return Actions(config.playbooks, services)
+
+
+@contextmanager
+def runs(config: Config, *, loop: bool = False) -> Iterator[Runs]:
+    """Open the runs of an installation."""
+    clock = SystemClock()
+    with case_host.case_database(config, loop=loop) as cases:
+        yield Runs(cases, clock, actions(config, RunDesk(cases, clock, ACTOR)))
+
+
+def respond(config: Config, stopped: Callable[[], bool]) -> None:
+    """Do what playbooks have ready until stopped. There is one such loop in an installation."""
+    clock = SystemClock()
+    with slots.alone(config, "respond", clock), runs(config, loop=True) as opened:
+        acting = actions(config, RunDesk(opened.cases, clock, ACTOR))
+        Runner(opened, acting, clock, config.playbooks.approvals).run(stopped)
+
+
+def words(opened: Runs, run: Run, step: Step, language: str) -> str:
+    """Return what a step is, for people: its name, and what is to be done."""
+    loaded = opened.machine(run)[step.playbook]
+    name, description = loaded.words(language, step.step)
+    what = step.what
+    if language == "vi" and step.action:
+        with suppress(ActionFailedError):
+            what = opened.plan(step).vi
+    elif language == "vi":
+        what = loaded.step_notes[step.step].vi.command or what
+    undo = {"vi": "hoàn tác: ", "en": "take back: "}[language] if step.undoes else ""
+    return f"{undo}{name or description or step.action}: {what}".removesuffix(": ")
 
 
 class ArchiveCounter:

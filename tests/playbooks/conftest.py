@@ -10,7 +10,10 @@ import pytest
 import trustme
 
 from luytre.core.config_playbooks import NftablesConfig
+from tests.playbooks.case import House
 from tests.playbooks.directory import SLAPD, Directory, serve
+from tests.playbooks.servers import fortigate, web
+from tests.playbooks.world import World
 
 NFT = Path("/usr/sbin/nft")
 SPACE = f"luytre-test-{os.getpid()}"
@@ -49,3 +52,14 @@ def packet_filter() -> Iterator[NftablesConfig]:
         yield NftablesConfig(enabled=True, namespace=SPACE)
     finally:
         subprocess.run(["ip", "netns", "del", SPACE], check=True)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with web(fortigate) as firewall, web() as edr, web() as chat:
+        yield World(firewall, edr, chat)
+
+
+@pytest.fixture
+def house(world: World, tmp_path: Path) -> House:
+    return House(tmp_path, world.settings())

@@ -74,7 +74,7 @@ def web(
         scheme = "https"
     seen.port = server.server_address[1]
     seen.url = f"{scheme}://{name}:{seen.port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield seen
@@ -112,6 +112,23 @@ def raw(talk: Callable[[socket.socket], None]) -> Iterator[Recorder]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+
+
+def fortigate(seen: Recorder, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    """A FortiGate's way: objects under paths, 500 for one that is there already."""
+    there: set[str] = seen.state.setdefault("there", set())
+    path = path.split("?", maxsplit=1)[0].removeprefix("/api/v2/cmdb/firewall/")
+    if method == "POST":
+        name = f"{path}/{json.loads(body)['name']}"
+        if name in there:
+            return 500, b'{"error": -5}'
+        there.add(name)
+        return 200, b"{}"
+    if path not in there:
+        return 404, b"{}"
+    if method == "DELETE":
+        there.remove(path)
+    return 200, b"{}"
 
 
 class Mailbox:

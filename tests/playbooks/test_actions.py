@@ -1,4 +1,3 @@
-import json
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,7 +16,7 @@ from luytre.core.organization import Scope
 from playbooks.actions import ACTIONS, Actions, Services
 from playbooks.actions.action import ActionFailedError
 from tests.playbooks.doing import HERE, ORDER, actions, settings
-from tests.playbooks.servers import Mailbox, Recorder, mail_server, web
+from tests.playbooks.servers import Mailbox, fortigate, mail_server, web
 
 
 @pytest.fixture
@@ -166,23 +165,6 @@ def test_the_three_bots_get_their_own_form(tmp_path: Path) -> None:
     assert asked[3] == ("/own", {"text": "Cần duyệt"})
     assert "Authorization" not in server.requests[0][2]
     assert server.requests[3][2]["Authorization"] == "Bearer 12:ab"
-
-
-def fortigate(seen: Recorder, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-    """A FortiGate's way: objects under paths, 500 for one that is there already."""
-    there: set[str] = seen.state.setdefault("there", set())
-    path = path.split("?", maxsplit=1)[0].removeprefix("/api/v2/cmdb/firewall/")
-    if method == "POST":
-        name = f"{path}/{json.loads(body)['name']}"
-        if name in there:
-            return 500, b'{"error": -5}'
-        there.add(name)
-        return 200, b"{}"
-    if path not in there:
-        return 404, b"{}"
-    if method == "DELETE":
-        there.remove(path)
-    return 200, b"{}"
 
 
 @pytest.mark.parametrize("address", ["203.0.113.9", "2001:db8::9"])

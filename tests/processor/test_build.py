@@ -32,6 +32,7 @@ def test_one_process_for_each_part() -> None:
         "index",
         "triage",
         "upkeep",
+        "respond",
     ]
     assert found["detect-2"][:3] == ["detect", "--worker", "2"]
     assert all(

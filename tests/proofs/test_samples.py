@@ -16,6 +16,7 @@ from tests.proofs import (
     honest,
     kill,
     mutate,
+    runs,
     sigma,
 )
 from tests.services.kafka import KafkaBroker
@@ -109,3 +110,12 @@ def test_any_arrival_gives_the_alerts_of_the_replay() -> None:
     assert outcome.restarts > 40
     assert outcome.withdrawn > 100
     assert outcome.alerts > 100
+
+
+def test_thirty_kills_repeat_no_step_and_lose_no_approval(tmp_path: Path) -> None:
+    outcome = runs.prove(tmp_path / "runs", kills=30, seed=20261125)
+
+    assert not outcome.problems
+    assert outcome.kills == 30
+    assert outcome.requests >= 8
+    assert outcome.unknown > 0
