@@ -42,7 +42,7 @@ PARTITION_FETCH_BYTES_MAX = 8 * 2**20
 RECORDS_MAX = 20_000
 COMMIT_MS, CLOSE_MS = 5_000, 5_000
 _HEARTBEAT_MS_MAX = 1_000
-_LOOK_S = 0.01
+_LOOK_S, _SETTLE_S = 0.01, 0.1
 
 log = get_logger("kafka")
 
@@ -101,14 +101,24 @@ class LogConsumer:
         """Return the next records; see ``luytre.core.message.Consumer``."""
         self._check_member()
         self._commit_pending()
+        deadline_s = self._clock.monotonic_s() + timeout_s
         # What is left of the last fetch comes first; the group still hears of us.
-        waits = 0 if self._buffer else int(timeout_s * 1000)
+        self._fetch(0.0 if self._buffer else timeout_s)
+        # A group that settles waits for its slowest member: not for us.
+        while self._settles() and (left_s := deadline_s - self._clock.monotonic_s()) > 0:
+            self._fetch(min(left_s, _SETTLE_S))
+        return self._taken(bytes_max)
+
+    def _fetch(self, timeout_s: float) -> None:
+        most = 1 if self._buffer else RECORDS_MAX
         with kafka_errors(self._settings, f"nothing can be read of {self._name}"):
-            found = self._kafka.poll(waits, max_records=1 if self._buffer else RECORDS_MAX)
+            found = self._kafka.poll(int(timeout_s * 1000), max_records=most)
         self._raise_what_listeners_met()
         for place, records in found.items():
             self._keep(place, records)
-        return self._taken(bytes_max)
+
+    def _settles(self) -> bool:
+        return bool(self._kafka._coordinator.need_rejoin())  # noqa: SLF001 - there is no public way
 
     def keep_alive(self) -> None:
         self._check_member()

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLarg
 from ingest.kafka_client import connection, kafka_errors, told
 from luytre.core.errors import NeighbourError
 from luytre.core.log import get_logger
-from luytre.core.message import Message
+from luytre.core.message import CONFIG_TOPIC, Message
 
 if TYPE_CHECKING:
     from ingest.kafka_topics import KafkaTopics
@@ -91,7 +91,8 @@ class LogProducer:
             sent.future = self._kafka.send(
                 self._topics.real(sent.topic),
                 key=message.key,
-                value=message.value,
+                # On a compacted topic nothing deletes a key but a message without any value.
+                value=None if sent.topic == CONFIG_TOPIC and not message.value else message.value,
                 headers=[(name, text.encode()) for name, text in message.headers.items()],
             )
         except KafkaError as error:

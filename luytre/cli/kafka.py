@@ -1,4 +1,4 @@
-"""`luytre kafka setup`: the topics that Luytre needs, made and set as they should be."""
+"""`luytre kafka`: the topics that Luytre needs, and rules for every machine at once."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ from typing import Annotated
 
 import typer
 
-from luytre.cli.output import say
+from luytre.cli.output import complain, counted, say
 from luytre.cli.settings import ConfigOption, read_config
 from luytre.processor import kafka_setup
+from luytre.processor import publish as publishing
 
-app = typer.Typer(no_args_is_help=True, help="Prepare a Kafka cluster.")
-
-
-@app.callback()
-def _group() -> None:
-    """Prepare a Kafka cluster."""
+app = typer.Typer(no_args_is_help=True, help="Topics, and rules for all machines.")
 
 
 @app.command()
@@ -38,3 +34,26 @@ def setup(
         say("Every topic is as it should be.")
     if check and changes:
         raise typer.Exit(1)
+
+
+@app.command()
+def publish(
+    config: ConfigOption = None,
+    *,
+    with_faults: Annotated[
+        bool,
+        typer.Option(
+            "--with-faults", help="Publish although some rules are bad: workers skip them."
+        ),
+    ] = False,
+) -> None:
+    """Publish the rules of this machine's folders; every worker takes them over, without a stop.
+
+    For workers with `kafka.content`. `luytre doctor` says which version each of a machine runs.
+    """
+    done = publishing.publish(read_config(config), with_faults=with_faults)
+    for fault in done.faults:
+        complain(f"bad rule: {fault}")
+    files = counted(done.files, "file")
+    size = f"{done.bytes / 1024:,.0f} KiB"
+    say(f"{done.digest[:12]}: {files}, {size}, " + ("published" if done.changed else "as before"))

@@ -120,6 +120,10 @@ class KafkaConfig(Section):
     tls: KafkaTls | None = Field(None, description="TLS to the brokers; `{}` is enough for it.")
     sasl: KafkaSasl | None = Field(None, description="Who we are to the brokers.")
 
+    content: bool = Field(
+        False,  # noqa: FBT003
+        description="Run the rules that `luytre kafka publish` put on the topic `config`, on every machine the same, instead of those in the folders of each.",
+    )
     topics: tuple[KafkaTopic, ...] = Field(
         (), description="Topics that other shippers write: `detect` reads them beside our own."
     )
@@ -139,7 +143,9 @@ class KafkaConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _no_plain_password(self) -> Self:
+    def _sensible(self) -> Self:
+        if self.content and not self.bootstrap:
+            raise ValueError("content comes from a topic: name brokers in bootstrap")
         if self.sasl and self.sasl.mechanism == "PLAIN" and self.tls is None:
             raise ValueError("sasl.mechanism PLAIN shows the password to the network: set tls")
         return self

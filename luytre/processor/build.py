@@ -28,6 +28,7 @@ from luytre.processor.judge import Judge
 from luytre.processor.live import Live, watching
 from luytre.processor.logs import inputs, observed, open_log
 from luytre.processor.places import Places
+from luytre.processor.publish import BundleSource
 from luytre.processor.refused import RefusedAlerts
 from luytre.processor.run import Loop
 from luytre.processor.scan import Scanner
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from luytre.core.batch import Batch, Part
     from luytre.core.clock import Clock
     from luytre.core.config import Config
-    from luytre.core.message import Record
+    from luytre.core.message import Log, Record
     from luytre.processor.judge import Judged
 
 DETECT_GROUP, CORRELATE_GROUP, INDEX_GROUP = "detect", "correlate", "index"
@@ -162,7 +163,7 @@ def _detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
         )
         return intake, Judge([enrichment], rules.engine, rules.correlations, select)
 
-    live = _live(config, f"detect-{worker}", wire)
+    live = _live(config, opened, f"detect-{worker}", wire)
 
     def intake(records: Sequence[Record]) -> list[Batch]:
         return live.value[0](records)
@@ -188,10 +189,10 @@ def _detect(config: Config, worker: int, stopped: Callable[[], bool]) -> None:
         loop.run(opened.consumer(DETECT_GROUP, EVENTS_TOPIC, on_revoke=loop.on_revoke), stopped)
 
 
-def _live(config: Config, name: str, wire: Callable[[Loaded], Made]) -> Live[Made]:
-    """Return the content of the configured folders, wired, and renewed whenever they change."""
+def _live(config: Config, opened: Log, name: str, wire: Callable[[Loaded], Made]) -> Live[Made]:
+    """Return the content of the folders or the log, wired, and renewed whenever it changes."""
     return Live(
-        FolderSource(config),
+        BundleSource(config, opened) if config.kafka.content else FolderSource(config),
         partial(plan_rules, config),
         wire,
         Announcer(config, name, SystemClock()),
@@ -227,7 +228,9 @@ def correlate(config: Config, stopped: Callable[[], bool]) -> None:
     after_commit = observed(opened, CORRELATE_GROUP, (MATCHES_TOPIC,), known.offsets)
     spare_collections()
     with numbered(config, CORRELATOR, None, clock) as number:
-        live = _live(config, f"{CORRELATOR}-{number}", lambda loaded: loaded.plan.correlations)
+        live = _live(
+            config, opened, f"{CORRELATOR}-{number}", lambda loaded: loaded.plan.correlations
+        )
         with (
             metrics(config, METRICS_CORRELATE + number),
             watching([live.look], config.rules.reload_s),

@@ -43,6 +43,11 @@ class Places:
         return self.root / "playbooks"
 
     @property
+    def bundles(self) -> Path:
+        """Bundles of rules from the topic ``config``, unpacked, by digest."""
+        return self.root / "bundles"
+
+    @property
     def plans(self) -> Path:
         """Compiled rules: a cache, safe to delete."""
         return self.root / "cache" / "plans"
