@@ -107,12 +107,12 @@ def reach(records: Iterable[Record]) -> dict[TopicPartition, int]:
 
 
 def settled(*consumers: Consumer) -> None:
-    """Poll in turn until every partition has an owner and nobody gives one up any more."""
+    """Poll in turn until each has partitions and nobody gives one up any more."""
     before: object = None
     until_s = time.monotonic() + SETTLED_S_MAX
     while True:
         now = [consumer.assignment() for consumer in consumers]
-        if now != before or not now[0]:
+        if now != before or not all(now):
             before, quiet_since_s = now, time.monotonic()
             assert quiet_since_s < until_s, "the group does not come to rest"
         elif time.monotonic() >= quiet_since_s + QUIET_S:
