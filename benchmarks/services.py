@@ -59,13 +59,7 @@ class Bench:
         folder.mkdir(exist_ok=True)
         source = unpack("evtx-hosts.jsonl", self.folder / "evtx-hosts.jsonl")
         for path in sorted([*source.rglob("*.json*"), *self.corpora[1].rglob("*.json")]):
-            with path.open("rb") as stream:
-                for number in itertools.count():
-                    lines = list(itertools.islice(stream, LINES_EACH))
-                    if not lines:
-                        break
-                    name = f"{path.parent.name}-{path.stem}-{number}.json"
-                    (folder / name).write_bytes(b"".join(lines))
+            _cut(path, folder)
         return folder
 
     def site(
@@ -85,6 +79,16 @@ class Bench:
             "alerts": {"elastic": {"urls": [self.node.url], "name": f"bench-{name}"}},
         }
         return Site(self.folder / "sites" / name, settings)
+
+
+def _cut(path: Path, folder: Path) -> None:
+    with path.open("rb") as stream:
+        for number in itertools.count():
+            lines = list(itertools.islice(stream, LINES_EACH))
+            if not lines:
+                return
+            name = f"{path.parent.name}-{path.stem}-{number}.json"
+            (folder / name).write_bytes(b"".join(lines))
 
 
 def end_to_end(bench: Bench) -> list[str]:
