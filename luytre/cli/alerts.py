@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from luytre.cli.decide import CommentOption, DispositionOption, deciding, disposition_of
 from luytre.cli.output import console, counted, level_text, print_json, say, table, text, time_text
 from luytre.cli.settings import ConfigOption, JsonOption, levels, read_installation, scope, utc
 from luytre.core.alert import Alert, AlertQuery
@@ -221,3 +222,22 @@ def _show_playbooks(settings: Config, alert: Alert) -> None:
     console().print(table("\nPlaybooks", ["name", "tên", "file"], rows))
     if found:
         say(f"`luytre playbooks rehearse {found[0].document.path.stem} --alert {alert.id[:10]}`")
+
+
+@app.command()
+def close(
+    alert: Annotated[str, typer.Argument(help="An alert's id, or its beginning.")],
+    disposition: DispositionOption,
+    config: ConfigOption = None,
+    comment: CommentOption = "",
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what one alert turned out to be; its incident stays as it is."""
+    word = disposition_of(disposition)
+    with deciding(config) as on:
+        number = on.regrouping.close_alert(on.at.actor, alert, word, comment)
+    if as_json:
+        print_json({"alert": alert, "incident": number, "disposition": word})
+    else:
+        say(f"alert {alert} of incident {number} is closed: {word}")

@@ -19,7 +19,7 @@ from luytre.core.errors import Refused
 from luytre.processor import case_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from rich.text import Text
@@ -265,13 +265,17 @@ def _minute(moment: str) -> str:
     return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def _said(detail: object) -> str:
+def _said(detail: Mapping[str, object]) -> str:
     """Return what a step's detail says, in one line."""
-    if not isinstance(detail, dict):
-        return ""
-    known = {k: v for k, v in detail.items() if k not in {"version", "alerts"}}
-    alerts = detail.get("alerts")
-    found = [f"{k}: {v}" for k, v in known.items()]
-    if isinstance(alerts, list):
-        found.append(counted(len(alerts), "alert"))
-    return "; ".join(found)
+    found = []
+    for name, value in detail.items():
+        if name == "version":
+            continue
+        if isinstance(value, list):
+            found.append(counted(len(value), name.removesuffix("s")))
+        elif isinstance(value, dict):
+            words = ", ".join(f"{k} {v}" for k, v in value.items() if v and k != "version")
+            found.append(f"{name}: {words}" if words else "")
+        else:
+            found.append(f"{name}: {value}")
+    return "; ".join(part for part in found if part)
