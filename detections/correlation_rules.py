@@ -173,7 +173,7 @@ class _Reader:
         if not isinstance(items, list):
             self._fault(("correlation", key), f'"{key}" is not a list of texts')
             return ()
-        for place, item in enumerate(items):
+        for place, item in enumerate(items[:most]):
             if not isinstance(item, str) or not item:
                 self._fault(("correlation", key, place), f"{item!r} is not text", "use quotes")
             elif item in items[:place]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from luytre.core.errors import Fault
     from luytre.core.yamlfile import Place
 
+REFERENCES_MAX = 1_000
 ANY_RULE = "any"
 _NAMESPACE = uuid.UUID("0f5b1f5e-8d0c-5b0a-9c57-5f0f6a2d9c11")
 _OF_RULES = ("filter", "id", "level", "status")
@@ -130,6 +131,9 @@ def _references(document: Document, rules: Any) -> tuple[tuple[str, ...] | None,
             return None, []
         case str():
             return (rules,), []
+        case list() if len(rules) > REFERENCES_MAX:
+            problem = f"the filter names more than {REFERENCES_MAX:,} rules"
+            return (), [document.fault(("filter", "rules"), problem, "write several filters")]
         case list() if rules and all(isinstance(each, str) for each in rules):
             return tuple(rules), []
         case None:

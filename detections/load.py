@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 BUILTIN = Path(__file__).parent / "rules"
 SUFFIXES = (".yml", ".yaml")
+NODES_MAX = 12_000
+"""Of one file; the largest of SigmaHQ has 4,487."""
 DEFAULT_LEVEL: Level = "medium"
 _NAMESPACE = uuid.UUID("6f1d7f7a-3c1e-5a52-9a53-0a1f0c1b1e75")
 
@@ -163,7 +165,7 @@ def _read(path: Path, licence: str, found: _Found) -> None:
     except OSError as error:
         found.faults.append(Fault(path, 1, f"cannot be read: {error.strerror}"))
         return
-    documents, problems = read_yaml(path, content)
+    documents, problems = read_yaml(path, content, nodes_max=NODES_MAX)
     found.faults += problems
     if not documents and not problems:
         found.faults.append(Fault(path, 1, "holds no rule"))

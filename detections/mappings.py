@@ -12,13 +12,14 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from sigma.processing.pipeline import ProcessingPipeline
 from sigma.processing.transformations import AddConditionTransformation
 
 from detections.modifiers import PLACEHOLDERS
 from luytre.core.cells import scalar
 from luytre.core.errors import ConfigurationError, Fault
-from luytre.core.yamlfile import read_yaml
+from luytre.core.yamlfile import BYTES_MAX, DEPTH_MAX, LOADER, NODES_MAX, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -122,7 +123,12 @@ def _pipeline(
     """Return one pipeline, and add what it was made of to ``sources``."""
     try:
         if isinstance(wanted, Path):
-            text = wanted.read_text(encoding="utf-8")
+            content = wanted.read_bytes()
+            problem = _bomb(content)
+            if problem:
+                faults.append(Fault(wanted, 1, f"is no processing pipeline: {problem}"))
+                return None
+            text = content.decode()
             sources.append(text)
             return ProcessingPipeline.from_yaml(text, source_path=str(wanted))
         return _installed(wanted, sources, faults)
@@ -131,6 +137,35 @@ def _pipeline(
     except Exception as error:  # noqa: BLE001 - pySigma reads with no care for what is malformed
         faults.append(Fault(Path(wanted), 1, f"is no processing pipeline: {error}"))
     return None
+
+
+def _bomb(content: bytes) -> str:
+    """Say why a pipeline would take too long to read: pySigma follows aliases without end."""
+    if len(content) > BYTES_MAX:
+        return f"it is larger than {BYTES_MAX} bytes"
+    depth = 0
+    for event in yaml.parse(content, Loader=LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH_MAX:
+            return f"it is deeper than {DEPTH_MAX}"
+    root = yaml.compose(content, Loader=LOADER)
+    return _unfolds(root, {}) if root is not None else ""
+
+
+def _unfolds(node: yaml.Node, sizes: dict[int, int]) -> str:
+    """Say so if a node holds itself or too much; ``sizes`` are those of nodes by id, 0 if open."""
+    inner = node.value if isinstance(node, yaml.CollectionNode) else []
+    sizes[id(node)], size = 0, 1
+    for each in inner:
+        for child in each if isinstance(each, tuple) else (each,):
+            if id(child) not in sizes and (problem := _unfolds(child, sizes)):
+                return problem
+            if not sizes[id(child)]:
+                return "it holds itself"
+            size += sizes[id(child)]
+    sizes[id(node)] = size
+    return f"it unfolds to more than {NODES_MAX} nodes" if size > NODES_MAX else ""
 
 
 def _installed(name: str, sources: list[str], faults: list[Fault]) -> ProcessingPipeline | None:

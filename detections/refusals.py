@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 NAME_MAX = 128
 MODIFIERS_MAX = 8
-EXPANDED_MAX = 4 * 2**20
+EXPANDED_MAX = 2**20
+REGEXES_MAX, QUESTIONS_MAX = 100, 1_000
+"""Of one rule: what has to be counted through before it is used. SigmaHQ has 19 and 144."""
 TAXONOMIES = ("sigma", "ecs")
 """The rules' names for fields that the parts of events know: Sigma's own, and our columns'."""
 
@@ -59,17 +61,40 @@ def refusals(document: Document, *, mapped: bool = False) -> list[Fault]:
     return faults
 
 
-def expands_too_far(document: Document) -> Fault | None:
-    """Return a fault if modifiers would multiply the values of a ``detection`` without bound."""
+def too_large(document: Document) -> list[Fault]:
+    """Return faults if a ``detection`` is so large that building it would take seconds.
+
+    Modifiers may multiply its values without bound, and regexes and question marks take time.
+    """
+    return [*_expands_too_far(document), *_too_many(document)]
+
+
+def _too_many(document: Document) -> Iterator[Fault]:
+    regexes = questions = 0
+    for place, definition in searches(document.data["detection"]):
+        for item in written_items(definition, place):
+            texts = [value for _, value in item.values() if isinstance(value, str)]
+            if "re" in item.modifiers:
+                regexes += len(texts)
+            else:
+                questions += sum(text.count("?") for text in texts)
+    if regexes > REGEXES_MAX:
+        problem = f"the rule has more than {REGEXES_MAX} regexes"
+        yield document.fault(("detection",), problem, "write several rules")
+    if questions > QUESTIONS_MAX:
+        problem = f'the rule has more than {QUESTIONS_MAX:,} wildcards "?"'
+        yield document.fault(("detection",), problem, 'use "*", or write several rules')
+
+
+def _expands_too_far(document: Document) -> Iterator[Fault]:
     size = sum(
         _expanded(item)
         for place, definition in searches(document.data["detection"])
         for item in written_items(definition, place)
     )
-    if size <= EXPANDED_MAX:
-        return None
-    problem = f"the values expand to more than {EXPANDED_MAX} characters"
-    return document.fault(("detection",), problem, "use fewer or shorter values")
+    if size > EXPANDED_MAX:
+        problem = f"the values expand to more than {EXPANDED_MAX} characters"
+        yield document.fault(("detection",), problem, "use fewer or shorter values")
 
 
 def _header(document: Document, *, mapped: bool) -> Iterator[Fault]:

@@ -23,7 +23,7 @@ from detections.conditions import condition_faults
 from detections.items import WrittenItem, built_items, leaves, searches, written_items
 from detections.mappings import NOTHING, Adaptation, MappingError
 from detections.modifiers import Cased, CasedFieldReference, recased
-from detections.refusals import expands_too_far, foreign, refusals, taxonomy_fault
+from detections.refusals import foreign, refusals, taxonomy_fault, too_large
 from detections.regex import BadRegexError, compile_regex
 from luytre.core.alert import LEVELS
 
@@ -41,6 +41,8 @@ _REMEDIES = {
     "logsource": "give at least one of: product, category, service",
     "tags": "write each tag as namespace.name",
 }
+_BAD_REGEX = "the regex cannot be used"
+BAD_REGEXES_MAX = 2
 _SOURCE = ("product", "category", "service")
 _T = TypeVar("_T")
 
@@ -60,8 +62,8 @@ def _read(document: Document, *, mapped: bool) -> tuple[SigmaRule | None, list[F
     faults = refusals(document, mapped=mapped)
     if _has_searches(document):
         faults += condition_faults(document)
-        if too_far := expands_too_far(document):
-            return None, _ordered([*faults, too_far])  # to build it once more would be the bomb
+        if large := too_large(document):
+            return None, _ordered([*faults, *large])  # to build it once more would be the bomb
     if faults:
         return None, _merged(document, faults)
     rule, problem = _attempt(lambda: SigmaRule.from_dict(document.data, collect_errors=True))
@@ -182,10 +184,15 @@ def _built(document: Document, rule: SigmaRule, *, mapped: bool) -> Iterator[Fau
 
     A placeholder without values is left to the mapping, if there is one.
     """
+    regexes = 0
     for place, definition in searches(document.data["detection"]):
         built = built_items(rule.detection.detections[str(place[-1])])
         for written, item in zip(written_items(definition, place), built, strict=True):
-            yield from _item(document, written, item, mapped=mapped)
+            for fault in _item(document, written, item, mapped=mapped):
+                yield fault
+                regexes += fault.problem.startswith(_BAD_REGEX)
+                if regexes == BAD_REGEXES_MAX:  # each may have taken 30 ms
+                    return
 
 
 def _item(
@@ -208,7 +215,9 @@ def _leaf(item: SigmaDetectionItem, value: SigmaType) -> tuple[str, str]:
     if isinstance(value, SigmaQueryExpression):
         return "a query of another engine cannot be evaluated", "map the placeholder to values"
     if isinstance(value, SigmaRegularExpression) and (problem := _bad_regex(value)):
-        return f"the regex cannot be used: {problem}", "RE2 syntax has no look-around"
+        slow = "use smaller counts, or repeat no groups"
+        remedy = slow if "slow" in problem else "RE2 syntax has no look-around"
+        return f"{_BAD_REGEX}: {problem}", remedy
     keyword = SigmaString | SigmaRegularExpression | SigmaNumber
     time = isinstance(value, SigmaTimestampPart)
     if item.field is None and (time or not isinstance(value, keyword)):

@@ -19,7 +19,7 @@ BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 16
 NODES_MAX = 50_000
 
-_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Place = tuple[str | int, ...]
 """Where a value stands: keys and indexes from the root, ("detection", "selection", 0)."""
@@ -45,7 +45,9 @@ class Document:
         return Fault(self.path, self.line(place), problem, remedy)
 
 
-def read_yaml(path: Path, content: bytes | None = None) -> tuple[list[Document], list[Fault]]:
+def read_yaml(
+    path: Path, content: bytes | None = None, *, nodes_max: int = NODES_MAX
+) -> tuple[list[Document], list[Fault]]:
     """Return the documents of a file (or of ``content``), and its faults."""
     try:
         data = path.read_bytes() if content is None else content
@@ -58,16 +60,16 @@ def read_yaml(path: Path, content: bytes | None = None) -> tuple[list[Document],
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return [], [Fault(path, line, "is not UTF-8", "save the file as UTF-8")]
-    return _parse(path, text)
+    return _parse(path, text, nodes_max)
 
 
-def _parse(path: Path, text: str) -> tuple[list[Document], list[Fault]]:
+def _parse(path: Path, text: str, nodes_max: int) -> tuple[list[Document], list[Fault]]:
     documents: list[Document] = []
     try:
-        refused = _refuse(path, text)
+        refused = _refuse(path, text, nodes_max)
         if refused is not None:
             return [], [refused]
-        for node in yaml.compose_all(text, Loader=_LOADER):
+        for node in yaml.compose_all(text, Loader=LOADER):
             lines: dict[Place, int] = {(): node.start_mark.line + 1}
             documents.append(Document(path, _build(node, (), lines), lines))
     except _DuplicateKeyError as error:
@@ -80,10 +82,10 @@ def _parse(path: Path, text: str) -> tuple[list[Document], list[Fault]]:
     return documents, []
 
 
-def _refuse(path: Path, text: str) -> Fault | None:
+def _refuse(path: Path, text: str, nodes_max: int) -> Fault | None:
     """Return the first thing that a hand-written file has no need of."""
     depth = 0
-    for nodes, event in enumerate(yaml.parse(text, Loader=_LOADER)):
+    for nodes, event in enumerate(yaml.parse(text, Loader=LOADER)):
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             return Fault(path, line, "YAML anchors and aliases are not allowed", "write it out")
@@ -94,8 +96,8 @@ def _refuse(path: Path, text: str) -> Fault | None:
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > DEPTH_MAX or nodes > NODES_MAX:
-            return Fault(path, line, f"is deeper than {DEPTH_MAX} or has over {NODES_MAX} nodes")
+        if depth > DEPTH_MAX or nodes > nodes_max:
+            return Fault(path, line, f"is deeper than {DEPTH_MAX} or has over {nodes_max} nodes")
     return None
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.archives import unpack
 from tests.proofs import (
+    bombs,
     cluster_page,
     corpus,
     correlate_page,
@@ -23,6 +24,7 @@ from tests.proofs import (
     engine_page,
     grammar,
     history_page,
+    hostile,
     kill,
     mutate,
     response,
@@ -34,6 +36,7 @@ PIECES = ROOT / ".proofs"
 PAGE = ROOT / "docs" / "evidence" / "spine.md"
 GRAMMAR_EXAMPLES = 10_000
 KILL_PIECES, KILLS_EACH = 10, 20
+HOSTILE_PIECES, HOSTILE_EACH = 10, 1_000
 MUTATE_PIECES, MUTATED_EACH = 20, 50_000
 
 
@@ -59,6 +62,8 @@ def main() -> int:
 
         mutations = _mutations(get)
         reference = corpus.ask_reference(get)
+        hostiles = [_hostile(n) for n in range(HOSTILE_PIECES)]
+        bombed = piece("bombs", lambda: bombs.prove(folder / "bombs"))
         hits = piece("corpus-engine", lambda: corpus.ask_engine(get))
         regression = piece("sigma-regression", lambda: _regression(get))
         rules = piece("grammar", lambda: grammar.prove(GRAMMAR_EXAMPLES, seed=0))
@@ -71,9 +76,10 @@ def main() -> int:
     problems = [*arrivals, *(p for k in kills for p in k["problems"])]
     problems += [*hits["differences"], *regression["unfired"]]
     problems += [m for m in mutations if m["lines"] != m["events"] + m["rejects"]]
+    problems += [p for found in (*hostiles, bombed) for p in found["problems"]]
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(_page(kills, mutations, {**regression, **rules}, problems))
-    engine_page.write(reference)
+    engine_page.write(reference, hostiles, bombed)
     sys.stderr.write(PAGE.read_text())
     return 1 if problems or answered else 0
 
@@ -81,6 +87,10 @@ def main() -> int:
 def _kill(folder: Path, seed: int) -> dict[str, Any]:
     place = folder / f"kill-{seed}"
     return piece(f"kill-{seed}", lambda: kill.prove(place, kills=KILLS_EACH, seed=seed))
+
+
+def _hostile(seed: int) -> dict[str, Any]:
+    return piece(f"hostile-{seed}", lambda: hostile.prove(HOSTILE_EACH, seed=seed))
 
 
 def _mutations(get: Callable[[str], Path]) -> list[dict[str, Any]]:

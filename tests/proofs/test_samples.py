@@ -9,11 +9,13 @@ from tests.playbooks.hostile import CANARY
 from tests.proofs import (
     actions,
     alter,
+    bombs,
     cluster,
     corpus,
     correlate,
     grammar,
     honest,
+    hostile,
     kill,
     mutate,
     runs,
@@ -60,6 +62,21 @@ def test_engine_and_reference_agree_on_real_logs(shared_data: Callable[[str], Pa
     assert {log.corpus for log in logs} == corpus.CORPORA.keys()
     assert outcome.events > 10_000
     assert outcome.hits > 100
+
+
+def test_no_hostile_pattern_is_slow_on_hostile_values() -> None:
+    outcome = hostile.prove(600, seed=20261125)
+
+    assert not outcome.problems
+    assert outcome.accepted > 300
+    assert outcome.refused > 50
+
+
+def test_bombs_are_refused_at_once(tmp_path: Path) -> None:
+    outcome = bombs.prove(tmp_path)
+
+    assert not outcome.problems
+    assert outcome.took_ms.keys() >= bombs.BOMBS.keys()
 
 
 def test_every_regression_case_fires(shared_data: Callable[[str], Path]) -> None:
