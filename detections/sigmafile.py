@@ -185,14 +185,18 @@ def _built(document: Document, rule: SigmaRule, *, mapped: bool) -> Iterator[Fau
     A placeholder without values is left to the mapping, if there is one.
     """
     regexes = 0
+    for fault in _every_item(document, rule, mapped=mapped):
+        yield fault
+        regexes += fault.problem.startswith(_BAD_REGEX)
+        if regexes == BAD_REGEXES_MAX:  # each may have taken 30 ms
+            return
+
+
+def _every_item(document: Document, rule: SigmaRule, *, mapped: bool) -> Iterator[Fault]:
     for place, definition in searches(document.data["detection"]):
         built = built_items(rule.detection.detections[str(place[-1])])
         for written, item in zip(written_items(definition, place), built, strict=True):
-            for fault in _item(document, written, item, mapped=mapped):
-                yield fault
-                regexes += fault.problem.startswith(_BAD_REGEX)
-                if regexes == BAD_REGEXES_MAX:  # each may have taken 30 ms
-                    return
+            yield from _item(document, written, item, mapped=mapped)
 
 
 def _item(

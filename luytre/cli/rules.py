@@ -9,6 +9,7 @@ import typer
 
 from luytre.cli.output import complain, console, counted, level_text, print_json, say, table, text
 from luytre.cli.rules_check import check
+from luytre.cli.rules_profile import profile
 from luytre.cli.settings import ConfigOption, JsonOption, PathsArgument, log_source, read_config
 from luytre.core.alert import LEVELS
 from luytre.core.errors import Refused
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Check, list, test, explain, and install Sigma rules.")
 
 app.command()(check)
+app.command()(profile)
 
 
 @app.command("list")
