@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ NESTING_MAX = 60
 STARS_MAX = 3
 """pySigma turns a name's stars into a backtracking regex: each multiplies its time by the name."""
 
+_SHOUTED = re.compile(r"\b(?:AND|OR|NOT|OF|THEM|ALL|ANY)\b")
 _SIGNS = alphanums + "*_-"
 
 
@@ -86,13 +88,22 @@ def _condition(
     try:
         used = _used(text)
     except Exception as error:  # noqa: BLE001 - pySigma and pyparsing fail in many ways
-        yield document.fault(place, f"the condition is not Sigma: {error}")
+        yield document.fault(place, *_no_condition(text, error))
         return
     for name, pattern in used:
         if pattern:
             yield from (document.fault(place, *why) for why in _selector(name, names))
         elif name not in names:
             yield document.fault(place, f'no search is called "{name}"', _close(name, names))
+
+
+def _no_condition(text: str, error: Exception) -> tuple[str, str]:
+    """Say why a condition cannot be read, and what would mend it."""
+    if "|" in text:
+        return 'the condition counts with "|", as Sigma 1 did', "write a correlation"
+    shouted = _SHOUTED.findall(text)
+    remedy = f'write "{shouted[0].lower()}" in small letters' if shouted else ""
+    return f"the condition is not Sigma: {error}", remedy
 
 
 @lru_cache(4096)

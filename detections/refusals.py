@@ -35,6 +35,10 @@ RESERVED = frozenset({"not", "and", "or"})
 """The words of conditions that cannot name a search as well."""
 _NO_RULES = (("action", "is no part of Sigma 2", "write each rule out"),)
 _QUOTE = "write it in quotes"
+_WRONG: dict[type, tuple[str, str]] = {
+    type(None): ("empty", "leave the key out"),
+    list: ("a list", "write a rule for each"),
+}
 
 
 def refusals(document: Document, *, mapped: bool = False) -> list[Fault]:
@@ -103,8 +107,27 @@ def _header(document: Document, *, mapped: bool) -> Iterator[Fault]:
         yield document.fault(("id",), "the id is not text", "use a UUID in quotes")
     if not mapped and foreign(data):
         yield taxonomy_fault(document)
+    yield from _log_source(document)
+    yield from _tags(document)
     if data.get("status") == "unsupported":
         yield document.fault(("status",), 'the rule says of itself that it is "unsupported"')
+
+
+def _log_source(document: Document) -> Iterator[Fault]:
+    source = document.data.get("logsource")
+    for key in ("product", "category", "service"):
+        if isinstance(source, dict) and key in source and not isinstance(source[key], str):
+            wrong, remedy = _WRONG.get(type(source[key]), ("not text", _QUOTE))
+            problem = f'the "{key}" of the log source is {wrong}'
+            yield document.fault(("logsource", key), problem, remedy)
+
+
+def _tags(document: Document) -> Iterator[Fault]:
+    tags = document.data.get("tags")
+    for index, tag in enumerate(tags if isinstance(tags, list) else ()):
+        if not isinstance(tag, str) or "." not in tag:
+            problem = f"the tag {tag!r:.60} has no namespace"
+            yield document.fault(("tags", index), problem, "write it as namespace.name")
 
 
 def foreign(data: dict[Any, Any]) -> bool:

@@ -41,6 +41,8 @@ _REMEDIES = {
     "logsource": "give at least one of: product, category, service",
     "tags": "write each tag as namespace.name",
 }
+_SAID = {"Sigma rule must have a title": '"title" is missing'}
+"""What pySigma says, as we say it."""
 _BAD_REGEX = "the regex cannot be used"
 BAD_REGEXES_MAX = 2
 _SOURCE = ("product", "category", "service")
@@ -124,7 +126,8 @@ def _header(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
         key = type(error).__name__.removeprefix("Sigma").removesuffix("Error").lower()
         key = _KEYS.get(key, key)
         for place in _places(data, key):
-            yield document.fault(place, str(error).rstrip("."), _REMEDIES.get(key, ""))
+            said = str(error).rstrip(".")
+            yield document.fault(place, _SAID.get(said, said), _REMEDIES.get(key, ""))
     if common is None:
         yield document.fault((), problem)
 

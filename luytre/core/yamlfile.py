@@ -72,8 +72,8 @@ def _parse(path: Path, text: str, nodes_max: int) -> tuple[list[Document], list[
         for node in yaml.compose_all(text, Loader=LOADER):
             lines: dict[Place, int] = {(): node.start_mark.line + 1}
             documents.append(Document(path, _build(node, (), lines), lines))
-    except _DuplicateKeyError as error:
-        return documents, [Fault(path, error.line, f"the key {error.key!r} is there twice")]
+    except _KeyError as error:
+        return documents, [Fault(path, error.line, error.problem)]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         return documents, [Fault(path, line, f"is not YAML: {error.problem or error.context}")]
@@ -101,10 +101,10 @@ def _refuse(path: Path, text: str, nodes_max: int) -> Fault | None:
     return None
 
 
-class _DuplicateKeyError(Exception):
-    def __init__(self, key: str, line: int) -> None:
-        super().__init__(key)
-        self.key, self.line = key, line
+class _KeyError(Exception):
+    def __init__(self, problem: str, line: int) -> None:
+        super().__init__(problem)
+        self.problem, self.line = problem, line
 
 
 _CONSTRUCTOR = yaml.SafeLoader("")
@@ -117,8 +117,10 @@ def _build(node: yaml.Node, place: Place, lines: dict[Place, int]) -> Any:
         for key_node, value_node in node.value:
             key = _CONSTRUCTOR.construct_object(key_node)
             line = key_node.start_mark.line + 1
-            if isinstance(key_node, yaml.CollectionNode) or key in result:
-                raise _DuplicateKeyError(str(key_node.value)[:80], line)
+            if isinstance(key_node, yaml.CollectionNode):
+                raise _KeyError("a key is a list or a map", line)
+            if key in result:
+                raise _KeyError(f"the key {str(key_node.value)[:80]!r} is there twice", line)
             inner = (*place, key if isinstance(key, str | int) else str(key))
             lines[inner] = line
             result[key] = _build(value_node, inner, lines)

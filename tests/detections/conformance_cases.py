@@ -159,7 +159,7 @@ CONDITIONS = [
     condition("a list of conditions is or", "list-of-conditions", ["a", "b and c"], [A, {**B, **C}], [B, C]),
     Case("Condition", "is mandatory", "condition-missing", detection={"s": A}, refused="condition"),
     Case("Condition", "names that are not there are refused", "name-missing", detection={"s": A, "condition": "t"}, refused='"t"'),
-    Case("Condition", "pipes were replaced by correlations", "pipe", detection={"s": A, "condition": "s | count() > 5"}, refused="pipe"),
+    Case("Condition", "pipes were replaced by correlations", "pipe", detection={"s": A, "condition": "s | count() > 5"}, refused="as Sigma 1 did"),
 ]  # fmt: skip
 
 GENERIC = "Modifiers: generic"

@@ -163,8 +163,8 @@ def test_without_id_and_level_a_rule_gets_stable_ones(load_rule: WriteRule) -> N
         pytest.param(
             f"{HEAD}detection:\n    s: {{F: x}}\n    condition: s | count() > 5\n",
             7,
-            "pipe",
-            "",
+            'counts with "|"',
+            "write a correlation",
             id="old aggregation",
         ),
         pytest.param(
@@ -212,8 +212,8 @@ def test_without_id_and_level_a_rule_gets_stable_ones(load_rule: WriteRule) -> N
         pytest.param(
             selection("F: x").replace("product: linux", "service: [a]"),
             4,
-            "string",
-            "service",
+            'the "service" of the log source is a list',
+            "write a rule for each",
             id="log source of two services",
         ),
         pytest.param(selection("F: x").replace("-8000-", "-8-"), 2, "UUID", "uuidgen", id="id"),

@@ -63,7 +63,7 @@ took {worst["worst_ms"]:.1f} ms of CPU (at most 10 are allowed; measured up to f
 
 def _bombs(bombed: dict[str, Any]) -> str:
     rows = [
-        f"| {name} | {took_ms} | {bombed['reasons'][name].replace('|', '/')[:110]} |"
+        f"| {name} | {took_ms} | {bombed['reasons'][name].splitlines()[0].replace('|', '/')[:110]} |"
         for name, took_ms in bombed["took_ms"].items()
     ]
     return f"""## Bombs are refused at once
