@@ -48,8 +48,9 @@ docs: .venv/.dev ## Write anew the reference pages that are made from the code
 conformance-sigma: .venv/.dev ## Run each feature of Sigma 2.1; writes docs/reference/sigma-conformance.md
 	$(BIN)/python -m tests.conformance
 
-bench: .venv/.dev ## Measure decode, match, the whole, correlation; writes docs/performance.md
-	$(BIN)/python -m benchmarks.spine
+bench: .venv/.dev ## Measure the engine, its growth, correlation; writes docs/performance.md
+	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.correlate
 
 prove: .venv/.dev ## Run every proof in full (hours, resumable); writes docs/evidence/
