@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kafka.errors import KafkaError
 
@@ -13,13 +13,17 @@ from luytre.core.errors import ConfigurationError, Fault, Fenced, NeighbourError
 from luytre.core.log import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from luytre.core.clock import Clock
     from luytre.core.config_kafka import KafkaConfig, KafkaSasl, KafkaTls
 
 RECONNECT_MS_MAX, BOOTSTRAP_MS_MAX = 2_000, 30_000
+AGAIN_S = 0.2
 METADATA_MS_MAX = 60_000
 """How long new partitions of a topic may stay unseen."""
+
+Answer = TypeVar("Answer")
 
 log = get_logger("kafka")
 
@@ -90,6 +94,23 @@ def kafka_errors(settings: KafkaConfig, doing: str) -> Iterator[None]:
         raise NeighbourError(
             f"Kafka at {', '.join(settings.bootstrap)}: {doing}: {told(error)}"
         ) from error
+
+
+def retried(settings: KafkaConfig, clock: Clock, doing: str, ask: Callable[[], Answer]) -> Answer:
+    """Return what ``ask`` answers; ask again while Kafka says that it cannot just now.
+
+    A broker that starts, or a group's first use, takes seconds to have a coordinator or a leader.
+    Raises ``NeighbourError`` after ``wait_s``, and at once for what waiting does not mend.
+    """
+    until_s = clock.monotonic_s() + settings.wait_s
+    while True:
+        try:
+            return ask()
+        except KafkaError as error:
+            if not getattr(error, "retriable", False) or clock.monotonic_s() > until_s:
+                where = ", ".join(settings.bootstrap)
+                raise NeighbourError(f"Kafka at {where}: {doing}: {told(error)}") from error
+            clock.sleep(AGAIN_S)
 
 
 def told(error: BaseException) -> str:

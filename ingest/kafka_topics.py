@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import TopicPartition as KafkaPlace
 from kafka.admin import ConfigResource
-from kafka.errors import GroupIdNotFoundError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka.errors import GroupIdNotFoundError, TopicAlreadyExistsError
 
-from ingest.kafka_client import connection, kafka_errors
+from ingest.kafka_client import Answer, connection, kafka_errors, retried
 from ingest.kafka_foreign import translation
 from ingest.kafka_records import record_of
 from luytre.core.batch import TopicPartition
@@ -74,8 +74,7 @@ class KafkaTopics:
             return
         if not NAME.fullmatch(topic):
             raise Refused(f"{topic!r} is no name of a topic")
-        with kafka_errors(self._settings, f"topic {topic}"):
-            exists = self.real(topic) in self._described()
+        exists = self.real(topic) in self._described()
         if not exists and topic in self._foreign:
             raise Refused(f'Kafka has no topic "{topic}", which kafka.topics names')
         if not exists:
@@ -93,8 +92,7 @@ class KafkaTopics:
         self._wait_for(topic, partitions)
 
     def names(self) -> Sequence[str]:
-        with kafka_errors(self._settings, "topics cannot be listed"):
-            found = self._described()
+        found = self._described()
         prefix = self._settings.prefix
         return sorted(
             self.ours(name) for name in found if name in self._foreign or name.startswith(prefix)
@@ -102,8 +100,8 @@ class KafkaTopics:
 
     def topic_id(self, topic: str) -> str:
         """Return Kafka's id of a topic: another one of the same name has another."""
-        with self._lock, kafka_errors(self._settings, f"topic {topic}"):
-            (found,) = self._client().describe_topics([self.real(topic)])
+        real = self.real(topic)
+        (found,) = self._asked(topic, lambda: self._client().describe_topics([real]))
         return str(found["topic_id"])
 
     def ends(self, topic: str) -> Mapping[TopicPartition, int]:
@@ -114,11 +112,12 @@ class KafkaTopics:
 
     def committed(self, group: str, topic: str) -> Mapping[TopicPartition, int]:
         name = self._settings.prefix + group
-        with self._lock, kafka_errors(self._settings, f"group {group}"):
-            try:
-                found = self._client().list_group_offsets(name)[name]
-            except GroupIdNotFoundError:
+        try:
+            found = self._asked(group, lambda: self._client().list_group_offsets(name)[name])
+        except NeighbourError as error:
+            if isinstance(error.__cause__, GroupIdNotFoundError):
                 return {}
+            raise
         real = self.real(topic)
         return {
             TopicPartition(topic, place.partition): at.offset
@@ -203,8 +202,7 @@ class KafkaTopics:
     def _wait_for(self, topic: str, partitions: int) -> None:
         until_s = self._clock.monotonic_s() + _READ_S
         while True:
-            with self._lock, kafka_errors(self._settings, f"topic {topic}"):
-                found = self._described().get(self.real(topic), [])
+            found = self._described().get(self.real(topic), [])
             # Without a leader nothing can be appended yet.
             if len(found) >= partitions and all(p["leader_id"] >= 0 for p in found):
                 return
@@ -213,14 +211,15 @@ class KafkaTopics:
             self._clock.sleep(0.05)
 
     def _described(self) -> dict[str, list[Any]]:
+        found = self._asked("topics", lambda: self._client().describe_topics())
+        return {each["name"]: each["partitions"] for each in found}
+
+    def _asked(self, about: str, ask: Callable[[], Answer]) -> Answer:
         with self._lock:
-            return {
-                found["name"]: found["partitions"] for found in self._client().describe_topics()
-            }
+            return retried(self._settings, self._clock, about, ask)
 
     def _partitions(self, topic: str) -> list[int]:
-        with kafka_errors(self._settings, f"topic {topic}"):
-            found = self._described().get(self.real(topic))
+        found = self._described().get(self.real(topic))
         if found is None:
             known = ", ".join(self.names()) or "none"
             raise Refused(f'there is no topic "{topic}"; there are: {known}')
@@ -228,11 +227,7 @@ class KafkaTopics:
 
     def _offsets(self, topic: str, which: str) -> dict[TopicPartition, int]:
         places = [KafkaPlace(self.real(topic), number) for number in self._partitions(topic)]
-        with self._lock, kafka_errors(self._settings, f"offsets of {topic}"):
-            try:
-                found = getattr(self._consumer(), which)(places)
-            except UnknownTopicOrPartitionError as error:
-                raise NeighbourError(f"Kafka has no topic {topic} any more") from error
+        found = self._asked(topic, lambda: getattr(self._consumer(), which)(places))
         return {TopicPartition(topic, place.partition): at for place, at in found.items()}
 
     def _fetched(self, place: TopicPartition, offset: int, end: int) -> list[Any]:

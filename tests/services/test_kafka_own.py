@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import uuid
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,9 +25,12 @@ from luytre.core.config_kafka import KafkaConfig
 from luytre.core.errors import NeighbourError, Refused
 from luytre.core.message import EVENTS_TOPIC, Message
 from luytre.processor import kafka_setup
-from tests.contracts.log import drain, patience, reach, send, values
 from tests.services.fixtures import running
 from tests.services.kafka import KafkaBroker
+
+pytest.register_assert_rewrite("tests.contracts.log")
+
+from tests.contracts.log import drain, patience, reach, send, values  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +43,15 @@ def settings_for(broker: KafkaBroker, **more: Any) -> KafkaConfig:
     prefix = f"{uuid.uuid4().hex[:8]}."
     given: dict[str, Any] = {"bootstrap": [broker.bootstrap], "prefix": prefix, "wait_s": 30}
     return KafkaConfig.model_validate({**given, **more})
+
+
+@pytest.fixture(autouse=True)
+def _its_sockets_are_collected_here() -> Iterator[None]:
+    """Collect what kafka-python leaves open when a broker goes or turns it away."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
