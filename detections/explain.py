@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from detections.atoms import Reading, compare, compile_atom
-from detections.parse import parse_rule
+from detections.parse import parse_rule, parse_selection
 from detections.program import cells_of_frame
 from detections.scope import KEYWORDS, ORIGINAL, TIME
 from detections.tree import And, Leaf, Node, Not, Or
@@ -33,7 +33,8 @@ class Finding:
     """One atom of a rule: whether it held, and what it was held against.
 
     ``value`` is the text that met it, or else all the texts that did not; None if the field is
-    missing. ``negated`` if the rule wants it not to hold.
+    missing. ``negated`` if the rule wants it not to hold. ``decides`` if the verdict rests on it:
+    of an alternative that holds, what holds; of a list of demands that fails, what fails.
     """
 
     selection: str
@@ -44,15 +45,25 @@ class Finding:
     value: str | None
     held: bool
     negated: bool
+    decides: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Whether a search of a rule holds for the event."""
+
+    name: str
+    held: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What each atom of a rule found in an event, in the rule's order."""
+    """What each search, and each atom of a rule found in an event, in the rule's order."""
 
     rule: str
     holds: bool
     findings: tuple[Finding, ...]
+    selections: tuple[Selected, ...] = ()
 
     def reasons(self) -> tuple[Reason, ...]:
         """Return the atoms that held and that the rule wants to hold."""
@@ -65,7 +76,19 @@ class Explanation:
 
 def explain(rule: LoadedRule, batch: Batch, row: int) -> Explanation:
     """Explain a rule on one row of a batch. Raises ``UnsupportedRuleError``."""
-    return explain_tree(rule.card.id, parse_rule(rule.sigma), batch, row)
+    tree = parse_rule(rule.sigma)
+    explained = explain_tree(rule.card.id, tree, batch, row)
+    event, deciding = _Event(batch, row), frozenset(_deciding(tree, _Event(batch, row)))
+    return replace(
+        explained,
+        findings=tuple(
+            replace(finding, decides=finding in deciding) for finding in explained.findings
+        ),
+        selections=tuple(
+            Selected(name, event.holds(parse_selection(rule.sigma, name)))
+            for name in rule.sigma.detection.detections
+        ),
+    )
 
 
 def explain_tree(rule: str, tree: Node, batch: Batch, row: int) -> Explanation:
@@ -120,6 +143,22 @@ class _Event:
             case Leaf():
                 return self.met(node.atom)(self.reading(node.atom.field))
         raise TypeError(type(node).__name__)
+
+
+def _deciding(node: Node, event: _Event, *, negated: bool = False) -> Iterator[Finding]:
+    """Yield what a node's verdict rests on."""
+    match node:
+        case And() | Or():
+            holds = event.holds(node)
+            # All of an And that holds and of an Or that fails; else the parts that settle it.
+            every = holds is isinstance(node, And)
+            for part in node.parts:
+                if every or event.holds(part) is holds:
+                    yield from _deciding(part, event, negated=negated)
+        case Not():
+            yield from _deciding(node.part, event, negated=not negated)
+        case Leaf():
+            yield _finding(node, event, negated=negated)
 
 
 def _findings(node: Node, event: _Event, *, negated: bool) -> Iterator[Finding]:

@@ -72,6 +72,11 @@ def _condition(node: Any, rule: SigmaRule, place: Place) -> Node:
     raise UnsupportedRuleError(place, f"{type(node).__name__} in the condition is unknown")
 
 
+def parse_selection(rule: SigmaRule, name: str) -> Node:
+    """Return the tree of one search of a rule. Raises ``UnsupportedRuleError``."""
+    return _selection(name, rule, ("detection", name))
+
+
 def _selection(name: str, rule: SigmaRule, place: Place) -> Node:
     detection = rule.detection.detections.get(name)
     if detection is None:

@@ -64,14 +64,17 @@ def run_examples(paths: PathsArgument = None, config: ConfigOption = None) -> No
 @app.command()
 def explain(
     rule: Annotated[str, typer.Argument(help="A rule's id, the beginning of it, or its file.")],
-    event: Annotated[Path, typer.Argument(help="A file with events; the first is explained.")],
+    event: Annotated[Path, typer.Argument(help="A file with events.")],
     config: ConfigOption = None,
     hint: Annotated[str, typer.Option("--log-source", help="What the file holds.")] = "auto",
+    number: Annotated[
+        int, typer.Option("--event", min=1, help="Which of the events that the rule is about.")
+    ] = 1,
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which parts of a rule hold for an event, which do not, and on which value."""
-    explained = content.explain_event(read_config(config), rule, event, log_source(hint))
+    """Say which searches and conditions of a rule hold for an event, and on which value."""
+    explained = content.explain_event(read_config(config), rule, event, log_source(hint), number)
     explanation = explained.explanation
     if as_json:
         print_json(explanation)
@@ -82,6 +85,7 @@ def explain(
     say(f"{explained.rule.card.title}: {verdict}", style)
     rows = [
         (
+            text("*" if step.decides else "", "bold"),
             text("yes" if step.held else "no", "red" if step.held == step.negated else "green"),
             text("must not hold" if step.negated else "must hold"),
             text(step.selection),
@@ -92,9 +96,17 @@ def explain(
         )
         for step in explanation.findings
     ]
-    columns = ["held", "wanted", "selection", "field", "", "pattern", "value"]
+    columns = ["", "held", "wanted", "selection", "field", "", "pattern", "value"]
     out.print(table("", columns, rows))
     say(f"condition: {explained.rule.document.data['detection']['condition']}")
+    held = (
+        f"{each.name} {'holds' if each.held else 'does not hold'}"
+        for each in explanation.selections
+    )
+    say(f"searches: {', '.join(held)}")
+    say("* is what the verdict rests on")
+    for each in explained.hidden_by:
+        say(f'hidden by the filter "{each.title}" ({each.path})', "yellow")
 
 
 @app.command()

@@ -11,11 +11,13 @@ import enrich
 from detections.correlation_matches import matches_of, needed_columns
 from detections.correlation_resolve import muted
 from detections.evidence import Finding, check_evidence, load_examples
-from detections.explain import Explanation, explain
+from detections.explain import Explanation, explain, explain_tree
+from detections.filters import LoadedFilter
 from detections.install import Installed, install
 from detections.load import LoadedRule, RuleSet, load_rules
 from detections.mappings import read_adaptation
 from detections.match import Engine
+from detections.parse import parse_rule
 from detections.plan import Plan, build_plan
 from detections.plan_cache import load_or_build
 from ingest.intake import Intake
@@ -80,10 +82,11 @@ class PlannedCorrelations:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A rule on one event: the verdict, and every atom with the value it met."""
+    """A rule on one event: the verdict, every atom with the value it met, and who hides it."""
 
     rule: LoadedRule
     explanation: Explanation
+    hidden_by: tuple[LoadedFilter, ...] = ()
 
 
 def content(
@@ -199,12 +202,14 @@ def example_decoder(
     return decode
 
 
-def explain_event(config: Config, wanted: str, event: Path, hint: str) -> Explained:
-    """Explain a rule, by id or file, on the first event of a file to which it applies."""
+def explain_event(
+    config: Config, wanted: str, event: Path, hint: str, number: int = 1
+) -> Explained:
+    """Explain a rule, by id or file, on the ``number``th event of a file to which it applies."""
     if not event.exists():
         raise Refused(f"{event} does not exist")
-    rule = _find(config, wanted)
-    plan, _ = build_plan([rule])
+    rule, filters = _find(config, wanted)
+    plan, _ = build_plan([rule], filters)
     needed = Engine(plan, SystemClock()).needed
     messages = read_file(
         event, config.ship, organization=config.organization, hint=hint, shipper="explain"
@@ -215,12 +220,26 @@ def explain_event(config: Config, wanted: str, event: Path, hint: str) -> Explai
     for message in messages:
         for batch in _decoded(intake, [message]):
             applies = any(rule.logsource.covers(source) for source in batch.part.logsources)
-            if applies and batch.events.height:
-                return Explained(rule, explain(rule, enrichment(batch), 0))
-    raise Refused(f"{event} holds no event of log source {rule.logsource}")
+            if applies and number <= batch.events.height:
+                return _explained(rule, filters, enrichment(batch), number - 1)
+            number -= batch.events.height if applies else 0
+    raise Refused(f"{event} holds no event of log source {rule.logsource}, or not so many")
 
 
-def _find(config: Config, wanted: str) -> LoadedRule:
+def _explained(
+    rule: LoadedRule, filters: Sequence[LoadedFilter], batch: Batch, row: int
+) -> Explained:
+    hiding = tuple(
+        each
+        for each in filters
+        if any(each.logsource.covers(source) for source in batch.part.logsources)
+        and explain_tree(each.id, parse_rule(each.sigma), batch, row).holds
+    )
+    return Explained(rule, explain(rule, batch, row), hiding)
+
+
+def _find(config: Config, wanted: str) -> tuple[LoadedRule, list[LoadedFilter]]:
+    """Return a rule, and the filters of its set that are about it."""
     path = Path(wanted)
     is_file = path.is_file()
     checked = check(config, [path] if is_file else [])
@@ -229,7 +248,7 @@ def _find(config: Config, wanted: str) -> LoadedRule:
     found = [rule for rule in checked.rules if is_file or rule.card.id.startswith(wanted)]
     if len(found) != 1:
         raise Refused(f"{len(found)} rules are named {wanted}: give a whole id or a rule's file")
-    return found[0]
+    return found[0], [each for each in checked.filters if each.covers(found[0].card.id)]
 
 
 def _decoded(intake: Intake, messages: Sequence[Message]) -> list[Batch]:

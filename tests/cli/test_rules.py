@@ -182,8 +182,36 @@ def test_explain_says_why(luytre: Call, rules: Path, line: int, verdict: str, he
 
     assert ran.code == 0
     assert ran.lines[0] == f"mozilla: {verdict}"
-    assert ran.lines[2].split()[:3] == [held, "must", "hold"]
-    assert ran.lines[-1] == "condition: s"
+    assert ran.lines[2].split()[:4] == ["*", held, "must", "hold"]
+    holds = "holds" if held == "yes" else "does not hold"
+    assert ran.lines[-3:-1] == ["condition: s", f"searches: s {holds}"]
+
+
+FILTER = f"""
+title: our scanner
+logsource: {{category: webserver}}
+filter:
+    rules: [{RULE_ID}]
+    selection: {{c-ip: 203.0.113.8}}
+    condition: selection
+"""
+
+
+def test_explain_takes_any_event_and_names_the_filter_that_hides_it(
+    luytre: Call, rules: Path
+) -> None:
+    Path("both.log").write_bytes(ACCESS)
+    (rules / "good.yml").write_text(f"{GOOD_RULE}---{FILTER}")
+
+    first = luytre("rules", "explain", rules / "good.yml", "both.log")
+    second = luytre("rules", "explain", rules / "good.yml", "both.log", "--event", "2")
+    third = luytre("rules", "explain", rules / "good.yml", "both.log", "--event", "3")
+
+    assert first.lines[0] == "mozilla: does not match"
+    assert "hidden" not in first.out
+    assert second.lines[0] == "mozilla: matches"
+    assert second.lines[-1].startswith('hidden by the filter "our scanner" (')
+    assert (third.code, "or not so many" in third.err) == (4, True)
 
 
 def test_explain_gives_json(luytre: Call, rules: Path) -> None:

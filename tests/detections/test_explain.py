@@ -2,7 +2,7 @@
 
 import pytest
 
-from detections.explain import explain
+from detections.explain import Selected, explain
 from luytre.core.batch import Part
 from tests.detections.building import LINUX, batch, rule
 
@@ -61,3 +61,38 @@ def test_a_constant_of_the_part_and_another_field_explain_too() -> None:
 
     assert [(f.column, f.value) for f in explained.findings] == [("EventID", "7"), ("a", "X")]
     assert explained.holds
+
+
+@pytest.mark.parametrize(
+    ("event", "verdict", "decides"),
+    [
+        pytest.param({"a": "1", "b": "y"}, True, ["1", "y", "f"], id="all of what holds"),
+        pytest.param({"a": "1"}, False, ["x", "y"], id="a list of which none holds"),
+        pytest.param({"b": "x"}, False, ["1"], id="the demand that fails"),
+        pytest.param({"a": "1", "b": "x", "c": "f"}, False, ["f"], id="what must not hold"),
+    ],
+)
+def test_what_the_verdict_rests_on_is_marked(
+    event: dict[str, str], *, verdict: bool, decides: list[str]
+) -> None:
+    wanted = rule(
+        {
+            "s": {"a": "1"},
+            "t": {"b": ["x", "y"]},
+            "f": {"c": "f"},
+            "condition": "s and 1 of t and not f",
+        }
+    )
+
+    explained = explain(wanted, batch([event]), 0)
+
+    assert explained.holds == verdict
+    assert [f.pattern for f in explained.findings if f.decides] == decides
+
+
+def test_each_search_has_a_verdict_of_its_own() -> None:
+    wanted = rule({"s": {"a": ["1", "2"], "b|exists": True}, "k": ["no"], "condition": "s or k"})
+
+    explained = explain(wanted, batch([{"a": "2", "b": "x"}]), 0)
+
+    assert explained.selections == (Selected("s", held=True), Selected("k", held=False))
