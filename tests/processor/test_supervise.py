@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -121,6 +122,28 @@ def test_a_signal_asks_to_stop(number: signal.Signals) -> None:
     finally:
         for n, handler in former.items():
             signal.signal(n, handler)
+
+
+@pytest.mark.parametrize(
+    ("works_s", "code"),
+    [
+        pytest.param(0.2, 0, id="who drains in time ends by itself"),
+        pytest.param(30, 128 + signal.SIGKILL, id="who does not ends as by kill -9"),
+    ],
+)
+def test_who_is_told_to_stop_has_some_time_to_drain(works_s: float, code: int) -> None:
+    script = (
+        "import time; from luytre.processor.supervise import Stopped\n"
+        "stopped = Stopped(drain_s=1.0); print('ready', flush=True)\n"
+        f"while not stopped(): time.sleep(0.01)\ntime.sleep({works_s})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.terminate()
+
+    assert process.wait(20) == code
+    process.stdout.close()
 
 
 def test_the_doctor_can_read_how_often_a_child_died(tmp_path: Path) -> None:
