@@ -18,15 +18,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import polars as pl
 
+from detections.explain import explain
 from detections.load import BUILTIN
 from luytre.core.batch import Batch
 from luytre.core.cells import cell
 from luytre.core.errors import Fault
 
 if TYPE_CHECKING:
+    from detections.explain import Finding as Decided
     from detections.load import LoadedRule
     from luytre.core.alert import Matcher
 
+SHOWN_MAX, VALUE_MAX = 3, 80
 _BYTES_MAX = 16 * 2**20
 _EXPECTATIONS = ("match", "no match")
 
@@ -144,13 +147,32 @@ def _problem(rule: LoadedRule, example: Example, batches: Sequence[Batch], match
             return f"the example cannot be decoded: {batch.rejects['error.message'][0]}"
     if not any(batch.events.height for batch in batches):
         return "the example decodes to no event"
-    alerts = [alert for batch in batches for alert in matcher(_enriched(batch, example.enriched))]
+    batches = [_enriched(batch, example.enriched) for batch in batches]
+    alerts = [alert for batch in batches for alert in matcher(batch)]
     matched = any(alert.rule.id == rule.card.id for alert in alerts)
     if matched == (example.expect == "match"):
         return ""
     parts = ", ".join(sorted({batch.part.name for batch in batches}))
     did = "matches" if matched else "does not match"
-    return f'"{rule.card.title}" {did} the {parts} event "{example.why}"'
+    return f'"{rule.card.title}" {did} the {parts} event "{example.why}"{_why(rule, batches)}'
+
+
+def _why(rule: LoadedRule, batches: Sequence[Batch]) -> str:
+    """Say what the verdict rests on, if the rule is about the event at all."""
+    for batch in batches:
+        about = any(rule.logsource.covers(source) for source in batch.part.logsources)
+        if about and batch.events.height:
+            findings = [f for f in explain(rule, batch, 0).findings if f.decides]
+            shown = "; ".join(map(_shown, findings[:SHOWN_MAX]))
+            return f": {shown}{'; ...' if len(findings) > SHOWN_MAX else ''}"
+    return f": the rule is about {rule.logsource} only"
+
+
+def _shown(finding: Decided) -> str:
+    met = "is missing" if finding.value is None else f"is {finding.value[:VALUE_MAX]!r}"
+    asked = f"{finding.operation} {finding.pattern[:VALUE_MAX]!r}"
+    holds = "holds" if finding.held else "does not hold"
+    return f"{finding.selection}: {finding.field or 'the event'} {met}, {asked} {holds}"
 
 
 def _enriched(batch: Batch, enriched: Mapping[str, Any]) -> Batch:

@@ -142,3 +142,20 @@ def test_a_builtin_rule_needs_both_kinds_of_examples(
     assert findings(lines(HIT, MISS)) == []
     assert findings(lines(HIT)) == [(1, '"A rule" has no example that expects "no match"')]
     assert len(findings("")) == 2
+
+
+@pytest.mark.parametrize(
+    ("example", "why"),
+    [
+        pytest.param({**HIT, "raw": {"F": "y"}}, ": selection: F is 'y', equals 'x' does not hold", id="no"),
+        pytest.param({**HIT, "raw": {"G": "x"}}, ": selection: F is missing, equals 'x' does not hold", id="missing"),
+        pytest.param({**MISS, "raw": {"F": "x"}}, ": selection: F is 'x', equals 'x' holds", id="yes"),
+    ],
+)  # fmt: skip
+def test_a_finding_says_on_which_value_the_verdict_rests(
+    findings: Callable[[str], list[tuple[int, str]]], example: dict[str, Any], why: str
+) -> None:
+    ((line, problem),) = findings(lines(example))
+
+    assert line == 1
+    assert problem.endswith(why)
