@@ -116,6 +116,7 @@ def retried(settings: KafkaConfig, clock: Clock, doing: str, ask: Callable[[], A
 def told(error: BaseException) -> str:
     """Return an error of kafka-python as a sentence for people."""
     text = str(error).strip() or getattr(error, "description", "") or ""
+    text = text.removeprefix(f"{type(error).__name__}: ")
     name = type(error).__name__.removesuffix("Error")
     return f"{name}: {text}" if text and text != name else name
 

@@ -13,7 +13,7 @@ from luytre.core.database import DatabaseError, open_database
 from luytre.core.errors import LuytreError
 from luytre.core.finding import Finding
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC
-from luytre.processor import build, logs, slots, triage_loop
+from luytre.processor import build, kafka_setup, logs, slots, triage_loop
 from luytre.processor.content import content
 from luytre.processor.places import Places
 from luytre.processor.supervise import read_status
@@ -55,6 +55,8 @@ def examine(config: Config) -> list[Finding]:
     ]
     if logs.has_run(config):
         questions += [_databases, _archive, _ledger, _lag]
+    if config.kafka.bootstrap:
+        questions.append(_kafka)
     if config.alerts.elastic.urls:
         questions.append(_elastic)
     findings: list[Finding] = []
@@ -164,6 +166,15 @@ def _archive(config: Config) -> Iterator[Finding]:
         yield Finding("archive", "bad", f"{problem.path}: {problem.problem}", problem.remedy)
     if not problems:
         yield Finding("archive", "good", str(Places(config.data_dir).archive))
+
+
+def _kafka(config: Config) -> Iterator[Finding]:
+    where = ", ".join(config.kafka.bootstrap)
+    changes = kafka_setup.setup(config, change=False)
+    for change in changes:
+        yield Finding("kafka", "warning", change, "`luytre kafka setup`")
+    if not changes:
+        yield Finding("kafka", "good", f"{where}: every topic is as it should be")
 
 
 def _elastic(config: Config) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from luytre.core.config_kafka import KafkaConfig
 from luytre.core.errors import NeighbourError, Refused
 from luytre.core.message import EVENTS_TOPIC, Message
 from luytre.processor import kafka_setup
+from luytre.processor.health import examine
 from tests.services.fixtures import running
 from tests.services.kafka import KafkaBroker
 
@@ -160,6 +161,16 @@ def test_setup_makes_grows_and_mends_and_then_finds_nothing(settings: KafkaConfi
     assert f"set retention.ms of {settings.prefix}alerts to 172800000, was 1209600000" in grown
     assert not [change for change in grown if ".config" in change]
     assert kafka_setup.setup(large, change=True) == []
+
+
+def test_the_doctor_says_what_setup_would_mend(settings: KafkaConfig, tmp_path: Path) -> None:
+    config = Config(data_dir=tmp_path, kafka=settings, log=LogConfig(partitions=1))
+    before = [f.state for f in examine(config) if f.what == "kafka"]
+    kafka_setup.setup(config, change=True)
+    after = [f.state for f in examine(config) if f.what == "kafka"]
+
+    assert set(before) == {"warning"}
+    assert after == ["good"]
 
 
 def test_setup_of_the_embedded_log_is_refused() -> None:
