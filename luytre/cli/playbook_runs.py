@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -22,6 +23,8 @@ from luytre.core.errors import Refused
 from luytre.processor import respond
 from luytre.processor.supervise import DRAIN_S, Stopped
 from playbooks.binding import given_by
+from playbooks.paper import form, rehearsed
+from playbooks.rehearse import rehearse
 from playbooks.runs import ALLOWED
 
 if TYPE_CHECKING:
@@ -195,6 +198,34 @@ def undo(
         keys = runs.undo(person(settings), found, key)
         say(f"{counted(len(keys), 'change')} to take back")
         _show(runs, found, "en")
+
+
+@app.command("print")
+def print_form(
+    name: Annotated[str, typer.Argument(help="A playbook, or with --run a run's id.")],
+    to: Annotated[Path, typer.Option("--to", help="The HTML file to write.")],
+    config: ConfigOption = None,
+    alert: Annotated[str, typer.Option(help="Fill it in from this alert.")] = "",
+    language: LanguageOption = "vi",
+    *,
+    of_run: Annotated[bool, typer.Option("--run", help="Print a run as it stands.")] = False,
+) -> None:
+    """Write a playbook, or a run, as an A4 form to print, fill in by hand, and type back."""
+    settings, chosen = read_config(config), known_language(language)
+    if of_run:
+        with respond.runs(settings) as runs:
+            found = runs.rows.run(name, person(settings).scope)
+            page = respond.paper(runs, found, chosen)
+    else:
+        known = respond.shelf(settings)
+        loaded = known.get(name)
+        given = given_by(loaded, alert_named(config, alert)) if alert else {}
+        outcome = rehearse(
+            known.playbooks, loaded.playbook.id, given, chosen, respond.actions(settings)
+        )
+        page = form(loaded.words(chosen)[0], rehearsed(outcome), chosen)
+    to.write_text(page, encoding="utf-8")
+    say(f"written to {to}; print it from a browser")
 
 
 def _find(runs: Runs, name: str, number: int, settings: Config) -> tuple[Run, Step]:

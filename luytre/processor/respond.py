@@ -19,6 +19,7 @@ from playbooks import LIBRARY
 from playbooks.actions import Actions, Services
 from playbooks.actions.action import ActionFailedError
 from playbooks.desk import RunDesk
+from playbooks.paper import PaperStep, asked, form
 from playbooks.runner import ACTOR, Runner
 from playbooks.runs import Runs
 from playbooks.shelf import Shelf
@@ -86,6 +87,36 @@ def words(opened: Runs, run: Run, step: Step, language: str) -> str:
         what = loaded.step_notes[step.step].vi.command or what
     undo = {"vi": "hoàn tác: ", "en": "take back: "}[language] if step.undoes else ""
     return f"{undo}{name or description or step.action}: {what}".removesuffix(": ")
+
+
+def paper(opened: Runs, run: Run, language: str) -> str:
+    """Return a run as a form: what is done is printed, what is not has lines to fill in."""
+    playbooks = opened.machine(run)
+    rows = [_paper_step(opened, run, step, language) for step in opened.rows.steps(run.id)]
+    names = {"en": ("Run", "Incident", "Organisation", "Began", "Status"),
+             "vi": ("Lượt chạy", "Sự cố", "Đơn vị", "Bắt đầu", "Trạng thái")}[language]  # fmt: skip
+    values = (run.id, run.incident, run.organization, run.started_at, run.status)
+    title, _ = playbooks[run.playbook].words(language)
+    return form(title, rows, language, list(zip(names, values, strict=True)))
+
+
+def _paper_step(opened: Runs, run: Run, step: Step, language: str) -> PaperStep:
+    loaded = opened.machine(run)[step.playbook]
+    said = "; ".join(f"{a.user}: {a.answer}" for a in opened.rows.approvals(step))
+    over = step.state in {"done", "skipped", "failed", "refused", "unknown"}
+    name, _, what = words(opened, run, step, language).partition(": ")
+    agent = getattr(loaded.playbook.workflow[step.step], "agent", "")
+    who = loaded.playbook.agent_definitions.get(agent)
+    return PaperStep(
+        loaded.step_notes[step.step].phase or "",
+        name,
+        what,
+        who.name if who else "",
+        asked(loaded, step.step),
+        step.wanted,
+        f"{step.state} {step.changed_at[:19]} {said}".strip() if over else "",
+        step.result if over else "",
+    )
 
 
 class ArchiveCounter:

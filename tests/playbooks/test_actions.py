@@ -308,13 +308,18 @@ def test_lookups_see_the_runs_organisation_only() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["query-alerts", "query-archive", "lookup-indicator", "comment", "assign", "start-clock"],
+    ["query-alerts", "query-archive", "comment", "assign", "start-clock"],
 )
 def test_what_is_not_at_hand_is_a_failure(name: str) -> None:
     given = {
-        "query-alerts": {"text": "a"}, "query-archive": {"column": "source.ip", "value": "a"}, "lookup-indicator": {"value": "a"},
-        "comment": {"text": "a"}, "assign": {"person": "lan"}, "start-clock": {"clock": "notice-24h"},
+        "query-alerts": {"text": "a"}, "query-archive": {"column": "source.ip", "value": "a"},         "comment": {"text": "a"}, "assign": {"person": "lan"}, "start-clock": {"clock": "notice-24h"},
     }[name]  # fmt: skip
 
     with pytest.raises(ActionFailedError):
         actions(settings()).perform(name, given, ORDER)
+
+
+def test_without_indicators_a_lookup_says_so_and_the_playbook_goes_on() -> None:
+    outcome = actions(settings()).perform("lookup-indicator", {"value": "203.0.113.9"}, ORDER)
+
+    assert outcome.outputs == {"count": "0", "indicator": "unknown: no indicators are configured"}
