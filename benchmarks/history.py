@@ -1,5 +1,6 @@
 """How fast a history is written, anchored, exported, verified: ``python -m benchmarks.history``."""
 
+import resource
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ class Figures:
     anchor_s: float
     export_s: float
     verify_s: float
+    verify_cpu_s: float
     proof_ms: float
     proof_bytes: int
     export_bytes: int
@@ -51,11 +53,20 @@ def measure(entries: int = ENTRIES) -> Figures:
             proof: list[bytes] = []
             proof_s = _timed(lambda: proof.extend(cases.book.inclusion(size // 3, size)))
         cases.close()
+        cpu_s = _children_cpu_s()
         verify_s = _timed(lambda: _verify(folder))
+        verify_cpu_s = _children_cpu_s() - cpu_s
         total = sum(path.stat().st_size for path in (folder / "export").iterdir())
     return Figures(
-        size, write_s, anchor_s, export_s, verify_s, proof_s * 1e3, sum(map(len, proof)), total
-    )
+        size, write_s, anchor_s, export_s, verify_s, verify_cpu_s, proof_s * 1e3,
+        sum(map(len, proof)), total,
+    )  # fmt: skip
+
+
+def _children_cpu_s() -> float:
+    """Return what ended child processes have used: other work on the machine does not count."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _write(cases: CaseDatabase, clock: ManualClock, entries: int) -> None:

@@ -66,4 +66,4 @@ class Refused(LuytreError):
 class Forbidden(Refused):
     """The actor's roles or organisations do not allow it."""
 
-    exit_code = 5
+    exit_code = 7

@@ -94,8 +94,8 @@ people:
     ("user", "code"),
     [
         pytest.param("hoa", 0, id="an auditor"),
-        pytest.param("lan", 5, id="an analyst"),
-        pytest.param("nobody-we-know", 5, id="not listed"),
+        pytest.param("lan", 7, id="an analyst"),
+        pytest.param("nobody-we-know", 7, id="not listed"),
     ],
 )
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")

@@ -72,7 +72,7 @@ def main() -> int:
         answered = response.prove(piece, folder)
         answered += elastic_page.prove(piece, folder)
         answered += cluster_page.prove(piece, folder)
-        answered += history_page.prove(piece)
+        answered += history_page.prove(piece, folder)
     problems = [*arrivals, *(p for k in kills for p in k["problems"])]
     problems += [*hits["differences"], *regression["unfired"]]
     problems += [m for m in mutations if m["lines"] != m["events"] + m["rejects"]]

@@ -4,20 +4,23 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from benchmarks import history
 from tests.archives import ROOT
-from tests.proofs import alter, honest
+from tests.proofs import alter, honest, triage_kill
 
 PAGE = ROOT / "docs" / "evidence" / "history.md"
 ALTER_PIECES, ALTERED_EACH = 20, 5_000
 HONEST_PIECES, LIVED_EACH, KILLED_EACH = 20, 500, 50
 
+KILL_PIECES, KILLS_EACH = 5, 40
+
 Piece = Callable[[str, Callable[[], Any]], dict[str, Any]]
 
 
-def prove(piece: Piece) -> list[str]:
+def prove(piece: Piece, folder: Path) -> list[str]:
     """Run every piece, write the page, and return the problems."""
     altered = [
         piece(f"alter-{n}", partial(alter.prove, ALTERED_EACH, n)) for n in range(ALTER_PIECES)
@@ -26,16 +29,24 @@ def prove(piece: Piece) -> list[str]:
         piece(f"honest-{n}", partial(honest.prove, LIVED_EACH, KILLED_EACH, n))
         for n in range(HONEST_PIECES)
     ]
+    triaged = [
+        piece(
+            f"triage-kill-{n}",
+            partial(triage_kill.prove, folder / f"triage-{n}", KILLS_EACH, n),
+        )
+        for n in range(KILL_PIECES)
+    ]
     figures = piece("history-speed", history.measure)
     problems = [text for row in altered for text in (*row["missed"], *row["unnamed"])]
-    problems += [text for row in lived for text in row["problems"]]
-    PAGE.write_text(_page(altered, lived, figures, problems))
+    problems += [text for row in (*lived, *triaged) for text in row["problems"]]
+    PAGE.write_text(_page(altered, lived, triaged, figures, problems))
     return problems
 
 
 def _page(
     altered: list[dict[str, Any]],
     lived: list[dict[str, Any]],
+    triaged: list[dict[str, Any]],
     figures: dict[str, Any],
     problems: list[str],
 ) -> str:
@@ -67,6 +78,12 @@ With an anchor folder "named" means the entry or its neighbour; with a printed p
 {total("histories")} histories of {total("entries")} entries, {total("killed")} of them with kill -9 of writers and signer ({total("kills")} kills), given-up changes and torn anchors
 (`tests/proofs/honest.py`): false alarms, and changes without entry, {sum(len(row["problems"]) for row in lived)}.
 
+## Triage and bulk decisions
+
+{sum(sum(row["kills"].values()) for row in triaged)} times kill -9 of the signer, of the triage loop, or of a person's bulk decision (`tests/proofs/triage_kill.py`): {sum(row["alerts"] for row in triaged):,} alerts, each in exactly
+one of {sum(row["incidents"] for row in triaged):,} incidents; {sum(row["bulk"] for row in triaged):,} decisions; state, disposition, assignee, alerts and comments of every incident are what its
+history says. Problems: {sum(len(row["problems"]) for row in triaged)}.
+
 ## Speed
 
 | what | figure |
@@ -75,7 +92,7 @@ With an anchor folder "named" means the entry or its neighbour; with a printed p
 | written, a thousand each change | {figures["write_s"]:.0f} s |
 | exported ({figures["export_bytes"] / 1e6:.0f} MB) | {figures["export_s"]:.1f} s |
 | anchored | {figures["anchor_s"]:.1f} s |
-| verified by `luytre-verify` with the anchor, one core | {figures["verify_s"]:.1f} s |
+| verified by `luytre-verify` with the anchor | {figures["verify_s"]:.1f} s, of which {figures["verify_cpu_s"]:.1f} s on one core |
 | a proof of inclusion | {figures["proof_ms"]:.2f} ms, {figures["proof_bytes"]} bytes |
 
 {chr(10).join(f"- {problem}" for problem in problems)}

@@ -20,6 +20,7 @@ from tests.proofs import (
     mutate,
     runs,
     sigma,
+    triage_kill,
 )
 from tests.services.kafka import KafkaBroker
 
@@ -136,3 +137,11 @@ def test_thirty_kills_repeat_no_step_and_lose_no_approval(tmp_path: Path) -> Non
     assert outcome.kills == 30
     assert outcome.requests >= 8
     assert outcome.unknown > 0
+
+
+def test_kills_during_triage_and_bulk_decisions_leave_nothing_half_done(tmp_path: Path) -> None:
+    outcome = triage_kill.prove(tmp_path / "triage", kills=40, seed=20261125)
+
+    assert not outcome.problems
+    assert set(outcome.kills) == {"signer", "triage", "bulk"}
+    assert outcome.bulk > 100
