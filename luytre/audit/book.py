@@ -50,7 +50,8 @@ MIGRATIONS = [
         BEGIN SELECT RAISE(ABORT, 'the audit tree only grows'); END;
     CREATE TRIGGER audit_nodes_keep BEFORE UPDATE ON audit_nodes
         BEGIN SELECT RAISE(ABORT, 'the audit tree only grows'); END;
-    """
+    """,
+    "CREATE TABLE legal_holds (subject TEXT PRIMARY KEY, reason TEXT NOT NULL) STRICT",
 ]
 
 

@@ -63,6 +63,8 @@ AUDIT = Room(
         "audit.page": "audit.anchor",
         "audit.export": "audit.read",
         "audit.erase": "retention",
+        "audit.hold": "retention",
+        "audit.release": "retention",
     },
 )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from luytre.audit import erase as erasing
 from luytre.audit.anchors import anchor_in, anchor_page
 from luytre.audit.book import LogQuery
 from luytre.audit.canonical import stamp
@@ -157,6 +158,47 @@ def anchor(
         print_json({"entries": covered, "folder": str(to)})
     else:
         say(f"{counted(covered, 'entry').replace('entrys', 'entries')} anchored in {to}")
+
+
+@app.command()
+def erase(
+    entry: Annotated[int, typer.Argument(help="The entry whose detail goes.")],
+    reason: Annotated[str, typer.Option(help="The law, the request, its date.")],
+    config: ConfigOption = None,
+    data: DataOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase the detail of an entry; the entry stays, and the erasure is one too."""
+    settings = _installation(config, data)
+    with case_host.case_database(settings) as cases:
+        receipt = erasing.erase(cases, person(settings), entry, reason)
+    if as_json:
+        print_json({"entry": entry, "receipt": receipt})
+    else:
+        say(f"the detail of entry {entry} is erased; entry {receipt} is the receipt")
+
+
+@app.command()
+def hold(
+    subject: Annotated[str, typer.Argument(help="What is held, as incident:12.")],
+    reason: Annotated[str, typer.Option(help="The request, its date.")] = "",
+    config: ConfigOption = None,
+    data: DataOption = None,
+    organization: Annotated[
+        str, typer.Option("--organization", "-o", help="Whose it is; the installation's if empty.")
+    ] = "",
+    *,
+    release: Annotated[bool, typer.Option("--release", help="End the hold.")] = False,
+) -> None:
+    """Put an incident on legal hold: nothing of its history is erased until it is released."""
+    settings = _installation(config, data)
+    with case_host.case_database(settings) as cases:
+        if release:
+            erasing.release(cases, person(settings), subject, organization)
+        else:
+            erasing.hold(cases, person(settings), subject, organization, reason)
+    say(f"{subject} is {'released' if release else 'on hold'}")
 
 
 @app.command()

@@ -189,6 +189,7 @@ def _summarise(folder: Path, settings: Config, outcome: Outcome) -> None:
     config = folder / "luytre.yaml"
     out.print("\nWhere to look next")
     for command, meaning in (
+        (f"luytre incidents list -c {config}", "the same in incidents, most urgent first"),
         (f"luytre alerts list -c {config} -l critical -l high", "what was found"),
         (f"luytre alerts show -c {config} ID", "why, with the event and its original"),
         (f"luytre alerts search -c {config} tai xiu", "free text; marks and case do not count"),

@@ -216,6 +216,7 @@ def test_the_command_says_it_in_both_languages(
     assert (whole.returncode, whole.stdout.splitlines()[-1]) == (0, "WHOLE")
     assert (vi.returncode, vi.stdout.splitlines()[-1]) == (1, "ĐÃ BỊ SỬA")
     assert "bản ghi 3 đến 3" in vi.stdout
+    assert "không điểm neo nào khớp" in vi.stdout
     assert json.loads(as_json.stdout)["whole"] is False
 
 

@@ -94,6 +94,12 @@ def _lines(report: Report, language: Language) -> Iterator[str]:
 
 def _window(report: Report, *, vi: bool) -> str:
     """Say what cannot be known: what came after the newest thing that was kept elsewhere."""
+    if report.anchors and not report.anchored:
+        return (
+            "không điểm neo nào khớp với những gì có ở đây"
+            if vi
+            else "none of the anchors matches what is here"
+        )
     if not report.anchored:
         return (
             "không có điểm neo bên ngoài: ai giữ cả cơ sở dữ liệu và khóa ký đều có thể viết lại"
