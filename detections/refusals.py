@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAME_MAX = 128
 MODIFIERS_MAX = 8
 EXPANDED_MAX = 2**20
-REGEXES_MAX, QUESTIONS_MAX = 100, 1_000
+REGEXES_MAX, REGEX_CHARACTERS_MAX, QUESTIONS_MAX = 100, 16_384, 1_000
 """Of one rule: what has to be counted through before it is used. SigmaHQ has 19 and 144."""
 TAXONOMIES = ("sigma", "ecs")
 """The rules' names for fields that the parts of events know: Sigma's own, and our columns'."""
@@ -74,16 +74,18 @@ def too_large(document: Document) -> list[Fault]:
 
 
 def _too_many(document: Document) -> Iterator[Fault]:
-    regexes = questions = 0
+    regexes = characters = questions = 0
     for place, definition in searches(document.data["detection"]):
         for item in written_items(definition, place):
             texts = [value for _, value in item.values() if isinstance(value, str)]
             if "re" in item.modifiers:
                 regexes += len(texts)
+                characters += sum(map(len, texts))
             else:
                 questions += sum(text.count("?") for text in texts)
-    if regexes > REGEXES_MAX:
-        problem = f"the rule has more than {REGEXES_MAX} regexes"
+    if regexes > REGEXES_MAX or characters > REGEX_CHARACTERS_MAX:
+        limits = f"{REGEXES_MAX} regexes or {REGEX_CHARACTERS_MAX:,} characters of them"
+        problem = f"the rule has more than {limits}"
         yield document.fault(("detection",), problem, "write several rules")
     if questions > QUESTIONS_MAX:
         problem = f'the rule has more than {QUESTIONS_MAX:,} wildcards "?"'
