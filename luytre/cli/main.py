@@ -20,6 +20,7 @@ from luytre.cli import (
     playbook_runs,
     playbooks,
     rejects,
+    report,
     rules,
     run,
     scan,
@@ -56,6 +57,7 @@ app.add_typer(archive.app, name="archive")
 app.add_typer(elastic.app, name="elastic")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(playbooks.app, name="playbooks")
+app.add_typer(report.app, name="report")
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(audit.app, name="audit")
 

@@ -153,6 +153,9 @@ def _play(province: Province, folder: Path, firewall: Recorder, chat: Recorder) 
     page = (folder / "form.html").read_text()
     assert "the contact form took any file" in page
     assert "Webshell trên cổng thông tin" in page
+    for ending in ("html", "docx", "csv"):
+        province.do("report", "incident", run, "--to", str(folder / f"report.{ending}"))
+    assert "the contact form took any file" in (folder / "report.html").read_text()
     province.stop()
     # Its exit code says whether the history is whole.
     province.do("audit", "verify")
