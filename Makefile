@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test integration check bench prove lock docs conformance-sigma clean
+.PHONY: help setup demo test integration check bench bench-services prove lock docs conformance-sigma clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 28
@@ -52,6 +52,9 @@ bench: .venv/.dev ## Measure the engine, its growth, correlation; writes docs/pe
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.correlate
+
+bench-services: .venv/.dev ## Measure the whole on real Kafka and Elasticsearch (half an hour)
+	$(BIN)/python -m benchmarks.services
 
 prove: .venv/.dev ## Run every proof in full (hours, resumable); writes docs/evidence/
 	$(BIN)/python -m tests.proofs
