@@ -15,10 +15,11 @@ from luytre.cases.read import Incidents
 from luytre.core.alert import LEVELS, AlertQuery
 from luytre.core.errors import LuytreError
 from luytre.processor import build, case_host, respond
+from luytre.processor.case_desk import CLOCKS
 from luytre.processor.report_form import Table
 from playbooks.actions.desk import CLOCK_NAMES
 from playbooks.machine import State
-from playbooks.run_rows import Rows
+from playbooks.run_rows import LegalClock, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from luytre.audit.database import CaseDatabase
     from luytre.core.config import Config
     from luytre.core.organization import Scope
-    from playbooks.run_rows import LegalClock, Run
+    from playbooks.run_rows import Run
     from playbooks.runs import Runs
 
 DAYS = {"day": 1, "week": 7, "half-year": 182, "year": 365}
@@ -85,10 +86,23 @@ class Gatherer:
                 "facts": self._facts(facts),
                 "answers": self._answers(run),
                 "steps": self._steps(opened, run),
-                "clocks": self._clocks(opened.rows.clocks(self._scope, run.incident)),
+                "clocks": self._clocks(self._of_run(opened, run)),
                 "blind": self._blind(),
                 "verification": self._verification(opened.cases),
             }
+
+    def _of_run(self, opened: Runs, run: Run) -> list[LegalClock]:
+        """Return the clocks of a run, or of the incident that it is about."""
+        own = opened.rows.clocks(self._scope, run.incident)
+        if not run.incident.isdigit():
+            return own
+        back = {theirs: ours for ours, theirs in CLOCKS.items()}
+        found = Incidents(opened.cases).clocks(int(run.incident), self._scope)
+        return own + [
+            LegalClock(run.incident, back[name], run.organization, started, due, stopped)
+            for name, _, started, due, stopped in found
+            if name in back
+        ]
 
     def _facts(self, facts: Sequence[tuple[str, object]]) -> Table:
         return self._table(["what", "value"], [(self._name(what), value) for what, value in facts])

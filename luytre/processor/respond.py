@@ -11,14 +11,15 @@ import polars as pl
 from enrich import indicators
 from enrich.observables import COLUMNS
 from enrich.source import Source
+from luytre.cases.clocks import read_profiles
 from luytre.core.clock import SystemClock
 from luytre.core.ecs import ARCHIVED
 from luytre.processor import build, case_host, slots
+from luytre.processor.case_desk import CaseDesk
 from luytre.processor.places import Places
 from playbooks import LIBRARY
 from playbooks.actions import Actions, Services
 from playbooks.actions.action import ActionFailedError
-from playbooks.desk import RunDesk
 from playbooks.paper import PaperStep, asked, form
 from playbooks.runner import ACTOR, Runner
 from playbooks.runs import Runs
@@ -64,14 +65,14 @@ def runs(config: Config, *, loop: bool = False) -> Iterator[Runs]:
     """Open the runs of an installation."""
     clock = SystemClock()
     with case_host.case_database(config, loop=loop) as cases:
-        yield Runs(cases, clock, actions(config, RunDesk(cases, clock, ACTOR)))
+        yield Runs(cases, clock, actions(config, CaseDesk(cases, clock, ACTOR, read_profiles())))
 
 
 def respond(config: Config, stopped: Callable[[], bool]) -> None:
     """Do what playbooks have ready until stopped. There is one such loop in an installation."""
     clock = SystemClock()
     with slots.alone(config, "respond", clock), runs(config, loop=True) as opened:
-        acting = actions(config, RunDesk(opened.cases, clock, ACTOR))
+        acting = actions(config, CaseDesk(opened.cases, clock, ACTOR, read_profiles()))
         Runner(opened, acting, clock, config.playbooks.approvals).run(stopped)
 
 
