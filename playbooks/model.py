@@ -7,6 +7,7 @@ that came from elsewhere leaves as it came. Sections in comments are CACAO's.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -39,9 +40,17 @@ def _identifier(value: str) -> str:
 
 
 def _time(value: str) -> str:
-    if not _TIME.fullmatch(value):
+    if not _TIME.fullmatch(value) or not _is_time(value):
         raise ValueError(f'"{value[:40]}" is no time (2026-01-31T08:00:00.000Z)')
     return value
+
+
+def _is_time(value: str) -> bool:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _email(value: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,12 +72,13 @@ class Runs:
         """Start a playbook and return the run's id.
 
         Raises:
-            Refused: the playbook is revoked, or a value does not fit.
+            Refused: the playbook is revoked or not valid now, or a value does not fit.
             Forbidden: the actor may not run playbooks for this organisation.
         """
         loaded = playbooks[playbook]
-        if loaded.playbook.revoked:
-            raise Refused(f"{loaded.playbook.name} is revoked")
+        why = _invalid(loaded, self._clock.now())
+        if why:
+            raise Refused(f"{loaded.playbook.name} {why}")
         used = _called(playbooks, playbook)
         try:
             state = Machine(used).begin(playbook, given)
@@ -351,6 +353,18 @@ class Runs:
 
     def _now(self) -> str:
         return stamp(self._clock.now())
+
+
+def _invalid(loaded: Loaded, now: datetime) -> str:
+    """Return why a playbook may not be started now (CACAO section 3.1); empty if it may."""
+    playbook = loaded.playbook
+    if playbook.revoked:
+        return "is revoked"
+    if playbook.valid_from and now < datetime.fromisoformat(playbook.valid_from):
+        return f"is valid from {playbook.valid_from} on only"
+    if playbook.valid_until and now > datetime.fromisoformat(playbook.valid_until):
+        return f"was valid until {playbook.valid_until}: import a newer version"
+    return ""
 
 
 def _called(playbooks: Mapping[str, Loaded], first: str) -> dict[str, Loaded]:

@@ -89,6 +89,7 @@ def test_published_playbooks_come_in_and_leave_equal(shared_data: Callable[[str]
         pytest.param(changed("playbook_variables", "left", value={"type": "string"}), "pattern", id="name without marks"),
         pytest.param(changed("id", value="playbook--1"), "no identifier", id="bad id"),
         pytest.param(changed("created", value="yesterday"), "is no time", id="bad time"),
+        pytest.param(changed("valid_until", value="2026-13-45T08:00:00.000Z"), "is no time", id="no day of the calendar"),
         pytest.param(changed("priority", value=101), "less than or equal to 100", id="priority"),
         pytest.param(changed("priority", value="3"), "valid integer", id="a number as text"),
         pytest.param(changed("spec_version", value="cacao-1.1"), "cacao-2.0", id="older CACAO"),

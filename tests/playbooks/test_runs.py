@@ -328,3 +328,20 @@ def test_an_action_that_breaks_leaves_its_step_unknown(
 
     assert house.states(run) == ["unknown"]
     assert "ZeroDivisionError" in house.steps(run)[0].result
+
+
+@pytest.mark.parametrize(
+    ("extra", "problem"),
+    [
+        pytest.param({"revoked": True}, "is revoked", id="revoked"),
+        pytest.param({"valid_until": "2023-12-31T23:59:59.999Z"}, "was valid until", id="over"),
+        pytest.param({"valid_from": "2099-01-01T00:00:00.000Z"}, "is valid from", id="to come"),
+    ],
+)
+def test_a_playbook_that_does_not_hold_now_is_not_started(
+    house: House, extra: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(Refused, match=problem):
+        house.start(playbook(manual("Look"), **extra), LAN)
+
+    assert not house.runs.rows.runs(Scope.everything())
