@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from luytre.core.yamlfile import Document
 from playbooks.jsonfile import read_json
 from playbooks.load import load_folder, load_playbook, read_playbook, to_json, to_yaml
+from playbooks.rehearse import rehearse
 
 HERE = Path(__file__).parent
 EVERY_STEP = HERE / "every_step.yml"
@@ -56,7 +57,7 @@ def test_a_playbook_of_every_step_has_nothing_to_remark() -> None:
 def test_published_playbooks_come_in_and_leave_equal(shared_data: Callable[[str], Path]) -> None:
     folder = shared_data("playbooks")
     paths = [path for part in ("oasis-cacao", "soarca") for path in (folder / part).rglob("*.json")]
-    refused = {}
+    refused, walked = {}, {}
     for path in paths:
         loaded, faults = load_playbook(path)
         if loaded is None:
@@ -65,9 +66,14 @@ def test_published_playbooks_come_in_and_leave_equal(shared_data: Callable[[str]
         again, _ = load_playbook(Path("x.yml"), to_yaml(loaded.document).encode())
         assert again is not None
         assert json.loads(to_json(again.document)) == json.loads(path.read_text())
+        outcome = rehearse({loaded.playbook.id: again}, loaded.playbook.id, {})
+        assert not outcome.problem
+        walked[path.name] = len(outcome.lines)
 
     assert len(paths) == 13
     assert set(refused) == set(REFUSED)
+    assert walked["locky-bart-mbc-examples.json"] == 9
+    assert all(walked.values())
     for name, (line, problem) in REFUSED.items():
         assert any(f.line == line and problem in f.problem for f in refused[name])
 
