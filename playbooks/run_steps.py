@@ -35,10 +35,16 @@ class StepMaker:
             str(filled(due.command.command or due.command.description, due.values)),
             "asked", 0, "", "", now, now, "", 0,
         )  # fmt: skip
-        if due.command.type != OURS:
+        if due.command.type == OURS:
+            raw = arguments(due.command, due.values)
+            step = self._ours(step, due.command.command or "", raw, due)
+        delay_ms = due.playbook.playbook.workflow[due.step].delay
+        first = due.key.endswith("/0")
+        if not (delay_ms and first) or step.state not in {"asked", "approval", "ready"}:
             return step
-        raw = arguments(due.command, due.values)
-        return self._ours(step, due.command.command or "", raw, due)
+        # CACAO section 4.1: so long before the step, not before each of its commands.
+        until = self._clock.now() + timedelta(milliseconds=delay_ms)
+        return replace(step, state="waiting", due_at=stamp(until))
 
     def _ours(self, step: Step, name: str, raw: dict[str, Any], due: Due | None) -> Step:
         """Return a step of one of our actions, in the state it begins in."""

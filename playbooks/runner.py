@@ -80,7 +80,7 @@ class Runner:
             with self._runs.cases.change(ACTOR, change_id=step.run) as change:
                 # A person may have skipped it since it was read.
                 if rows.step(step.run, step.key).state == "waiting":
-                    self._runs.end(change, step, "done", "the time has passed")
+                    self._runs.wake(change, step)
         ready = rows.in_state("ready")
         for step in ready:
             self._do(step)

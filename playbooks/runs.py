@@ -19,6 +19,7 @@ from luytre.core.errors import Refused
 from luytre.core.yamlfile import Document
 from playbooks.actions import check
 from playbooks.actions.action import ActionFailedError
+from playbooks.actions.wait import Wait
 from playbooks.commands import OURS
 from playbooks.load import read_playbook
 from playbooks.machine import Machine, State
@@ -327,6 +328,15 @@ class Runs:
             what=step.what, does=step.action, arguments=step.arguments, before=before,
             after=step.state, result=step.result,
         )  # fmt: skip
+
+    def wake(self, change: Change, step: Step) -> None:
+        """End a wait whose time has come, or begin the step that was delayed until now."""
+        if step.action == Wait.name:
+            self.end(change, step, "done", "the time has passed")
+        elif step.action:
+            self._set(change, step, "approval" if step.wanted else "ready")
+        else:
+            self._set(change, step, "asked")
 
     def set_state(self, change: Change, step: Step, state: str, result: str = "") -> None:
         """Change the state of a step that does not end with it."""

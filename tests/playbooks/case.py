@@ -41,7 +41,9 @@ def playbook(*commands: dict[str, Any], **extra: Any) -> Loaded:
     for number, command in enumerate(commands):
         onward = action(number + 1) if number + 1 < len(commands) else end
         step = {
-            k: v for k, v in command.items() if k in {"out_args", "on_failure", "step_extensions"}
+            k: v
+            for k, v in command.items()
+            if k in {"out_args", "on_failure", "step_extensions", "delay"}
         }
         way = {"on_success": onward} if "on_failure" in step else {"on_completion": onward}
         inner = {k: v for k, v in command.items() if k not in step}
