@@ -11,6 +11,7 @@ from luytre.cli import (
     alerts,
     archive,
     audit,
+    backup,
     demo,
     doctor,
     elastic,
@@ -49,6 +50,9 @@ app.command("respond")(playbook_runs.respond_loop)
 app.command()(scan.scan)
 app.command()(ledger.ledger)
 app.command()(doctor.doctor)
+app.command()(doctor.health)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(demo.demo)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(rules.app, name="rules")

@@ -3,6 +3,7 @@
     LuytreError
     ├── ConfigurationError      stops the start, with all faults of what people wrote
     ├── NeighbourError          a disk or another program failed for longer than we wait
+    │   ├── Unfinished          part is done: say that you live, and go on
     │   └── Fenced              another member owns the partition now: drop the batch
     └── Refused                 a command asks for what is not allowed or does not exist
         └── Forbidden           the actor's role or organisations do not allow it
@@ -51,6 +52,10 @@ class NeighbourError(LuytreError):
     """Something outside this process failed for longer than its adapter may wait."""
 
     exit_code = 3
+
+
+class Unfinished(NeighbourError):
+    """Part of the work is done, and the rest takes longer than one may be silent."""
 
 
 class Fenced(NeighbourError):

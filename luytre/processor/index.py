@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from luytre.core.alert import Alert
 from luytre.core.batch import TopicPartition
-from luytre.core.errors import NeighbourError
+from luytre.core.errors import Unfinished
 from luytre.core.log import get_logger
 from luytre.core.metrics import ALERTS_STORED, ALERTS_UNREADABLE
 from luytre.processor.alert_messages import read_alerts
@@ -75,13 +75,14 @@ class IndexSink:
         """Store what waits, and return the offsets of what is stored.
 
         Raises:
-            NeighbourError: the store takes nothing, or not all within ``SETTLE_S``.
+            Unfinished: not all is stored within ``SETTLE_S``; call it again at once.
+            NeighbourError: the store takes nothing.
         """
         until_s = self._clock.monotonic_s() + SETTLE_S
         while self._waiting:
             if not drain and self._clock.monotonic_s() > until_s:
                 waiting = sum(len(taken.alerts) for taken in self._waiting)
-                raise NeighbourError(f"the store of alerts is slow: {waiting} wait")
+                raise Unfinished(f"{waiting} alerts are still to be stored")
             self._store_some()
         reached, self._reached = self._reached, {}
         return reached

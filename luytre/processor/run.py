@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from luytre.core.errors import Fenced, NeighbourError
+from luytre.core.errors import Fenced, NeighbourError, Unfinished
 from luytre.core.health import HEALTH, Pulse
 from luytre.core.log import get_logger
 from luytre.core.metrics import BLOCKED, POLL_S
@@ -91,6 +91,9 @@ class Loop:
                 reached = self._sink.settle()
             except Fenced:
                 raise
+            except Unfinished:
+                consumer.keep_alive()
+                wait_s = WAIT_FIRST_S
             except NeighbourError as error:
                 if self._stopped():
                     raise

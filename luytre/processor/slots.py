@@ -32,6 +32,12 @@ def is_taken(config: Config, role: str) -> bool:
     return False
 
 
+def taken(config: Config) -> set[str]:
+    """Return every place of this machine that a process holds now."""
+    roles = {path.stem for path in config.data_dir.glob("*.lock")}
+    return {role for role in roles if is_taken(config, role)}
+
+
 @contextmanager
 def alone(config: Config, role: str, clock: Clock) -> Iterator[None]:
     """Hold the machine's only place for ``role``; the kernel lets go when the process ends.
