@@ -26,6 +26,7 @@ from luytre.core.message import ALERTS_TOPIC
 from luytre.core.organization import Scope
 from luytre.processor import build, logs
 from luytre.processor.alert_messages import alert_messages
+from luytre.processor.wellness import port_of
 from tests.contracts.alert_episodes import current, document
 from tests.contracts.alert_store import NOON, alert
 from tests.services.elastic import ElasticNode
@@ -102,15 +103,15 @@ def prove(folder: Path, *, restarts: int, blocks: int, alerts: int, seed: int) -
     faults = ["stop", "kill"] * ((restarts + 1) // 2)
     faults = [*faults[:restarts], *["block"] * blocks]
     chance.shuffle(faults)
-    ports = free_ports(INDEXERS)
+    [port] = free_ports(1)
     with ExitStack() as stack:
         node.start()
         stack.callback(node.kill)
-        paths = [_write_settings(folder, node.url, port) for port in ports]
-        config = load_config(paths[0])
+        path = _write_settings(folder, node.url, port)
+        config = load_config(path)
         load = Load(config, everything, chance)
-        for path in paths:
-            stack.enter_context(_indexer(path))
+        for number in range(INDEXERS):
+            stack.enter_context(_indexer(path, number))
         load.send(100)
         problems = list(_wait_until_done(config))
         for fault in faults:
@@ -118,7 +119,8 @@ def prove(folder: Path, *, restarts: int, blocks: int, alerts: int, seed: int) -
             time.sleep(chance.uniform(0.2, 3.0))
             _strike(node, fault, chance)
         problems += _wait_until_done(config)
-        repeated = sum(map(_repeated, ports))
+        offsets = [port_of(f"index-{number}") or 0 for number in range(INDEXERS)]
+        repeated = sum(_repeated(port + offset) for offset in offsets)
         problems += _problems(config, everything, node.url)
     return Outcome(
         restarts=restarts,
@@ -138,16 +140,17 @@ def _write_settings(folder: Path, url: str, port: int) -> Path:
 
 
 @contextmanager
-def _indexer(path: Path) -> Iterator[None]:
+def _indexer(path: Path, number: int) -> Iterator[None]:
     command = [sys.executable, "-m", "luytre", "index", "--config", str(path)]
-    with path.with_suffix(".log").open("ab") as log:
+    messages = path.with_suffix(f".{number}.log")
+    with messages.open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
             yield
         finally:
             process.terminate()
             code = process.wait(60)
-    assert code == 0, f"luytre index ended with {code}: {path.with_suffix('.log')}"
+    assert code == 0, f"luytre index ended with {code}: {messages}"
 
 
 def _strike(node: ElasticNode, fault: str, chance: random.Random) -> None:
