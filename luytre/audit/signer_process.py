@@ -94,12 +94,15 @@ def serve(
         path.unlink(missing_ok=True)
         with reachable(path) as name, _Server(name, signer) as server:
             path.chmod(0o660)
+            ours = path.stat().st_ino
             thread = threading.Thread(target=server.serve_forever, args=(STOP_POLL_S,))
             thread.start()
-            while not stopped() and not _is_over(server, idle_s):
+            while not stopped() and not _is_over(server, idle_s) and _is_there(path, ours):
                 time.sleep(STOP_POLL_S)
-            # First the name: who comes now finds no signer, and not one that is leaving.
-            path.unlink(missing_ok=True)
+            # First the name: who comes now finds no signer, and not one that is leaving. Unless
+            # the folder was made anew meanwhile: then the name is another signer's.
+            if _is_there(path, ours):
+                path.unlink()
             server.shutdown()
             thread.join()
             with server.lock:
@@ -133,6 +136,14 @@ def start_for_a_moment(folder: Path, path: Path) -> None:
             if ended or time.monotonic() > until_s:
                 raise NeighbourError(f"the audit signer does not start: {errors} says why")
             time.sleep(STOP_POLL_S)
+
+
+def _is_there(path: Path, inode: int) -> bool:
+    """Tell whether a socket's name still leads to it; else nobody can ask any more."""
+    try:
+        return path.stat().st_ino == inode
+    except FileNotFoundError:
+        return False
 
 
 def _is_over(server: _Server, idle_s: float | None) -> bool:

@@ -77,7 +77,9 @@ def _people(event: Mapping[str, str]) -> Iterator[str]:
 
 
 def _sites(alert: Alert) -> Iterator[str]:
-    site = alert.event.get("url.domain") or alert.event.get("luytre.stream") or ""
+    # A stream ends with its file's rotation; whose it is and what it holds stay.
+    shipper = alert.event.get("luytre.stream", "").partition("/")[0]
+    site = alert.event.get("url.domain") or (shipper and f"{shipper}/{alert.part}")
     if not site or "web" not in alert.event.get("event.category", ""):
         return
     techniques = sorted({found[1] for tag in alert.rule.tags if (found := _TECHNIQUE.match(tag))})

@@ -22,7 +22,7 @@ from luytre.core.errors import NeighbourError, Refused
 from luytre.core.log import configure_logs
 from luytre.core.message import ALERTS_TOPIC
 from luytre.core.organization import Scope
-from luytre.processor import build, logs, slots
+from luytre.processor import build, logs, slots, triage_loop
 from luytre.processor.content import content
 from luytre.processor.supervise import Stopped, Supervisor
 from luytre.simulator import play, prepare, read_truth, simulate
@@ -148,7 +148,10 @@ def _play(folder: Path, settings: Config, stopped: Callable[[], bool]) -> None:
             accounts = build.accounts(settings)
             seen = sum(account.events + account.rejects for account in accounts)
             progress.update(task, completed=seen)
-            if seen >= lines and not logs.lag(settings, build.INDEX_GROUP, ALERTS_TOPIC):
+            if seen >= lines and not any(
+                logs.lag(settings, group, ALERTS_TOPIC)
+                for group in (build.INDEX_GROUP, triage_loop.GROUP)
+            ):
                 break
             if clock.monotonic_s() > give_up_s:
                 raise NeighbourError(f"only {seen} of {lines} events arrived in {PATIENCE_S:.0f} s")

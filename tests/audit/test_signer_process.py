@@ -170,3 +170,21 @@ def test_a_signer_that_cannot_start_says_where_to_look(tmp_path: Path) -> None:
 
     with pytest.raises(NeighbourError, match=r"signer\.log"):
         start_for_a_moment(folder, tmp_path / "signer.sock")
+
+
+def test_a_signer_whose_socket_was_replaced_leaves_the_new_one_alone(tmp_path: Path) -> None:
+    path = tmp_path / "signer.sock"
+    first = threading.Thread(target=serve, args=(tmp_path / "old", path, lambda: False))
+    first.start()
+    until_s = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+    taken = path.with_name("taken")
+    path.rename(taken)
+    path.touch()
+
+    first.join(20)
+
+    assert not first.is_alive()
+    assert path.exists()

@@ -28,7 +28,7 @@ PC = {"host.name": "PC-02.dong-son.example"}
         pytest.param(made(1, {"source.ip": "127.0.0.1"}), made(2, {"source.ip": "127.0.0.1"}), False, id="the machine itself"),
         pytest.param(made(1), made(2), False, id="nothing to group by"),
         pytest.param(
-            made(1, {"event.category": "web", "luytre.stream": "portal", "source.ip": "198.51.100.1"}, tags=("attack.t1491.002",)),
+            made(1, {"event.category": "web", "luytre.stream": "portal/53a96/1", "source.ip": "198.51.100.1"}, tags=("attack.t1491.002",)),
             made(2, {"event.category": "web", "luytre.stream": "portal", "source.ip": "198.51.100.2"}, at=9, tags=("attack.t1491.001",)),
             True, id="one technique against one web site",
         ),
