@@ -1,13 +1,18 @@
 """`luytre demo` finds the five attacks, twice, and harms no folder of others."""
 
+import hashlib
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from luytre.cases.read import Incidents
+from luytre.core.alert import AlertQuery
 from luytre.core.clock import ManualClock
-from luytre.core.config import Config
-from luytre.processor import slots
+from luytre.core.config import Config, load_config
+from luytre.core.organization import Scope
+from luytre.processor import build, case_host, slots
+from luytre.simulator.truth import read_truth
 from tests.cli.running import LUYTRE, Call
 
 pytestmark = pytest.mark.xdist_group("demo")
@@ -47,3 +52,25 @@ def test_it_finds_the_attacks_and_can_be_repeated(tmp_path: Path) -> None:
         out = ran.stdout.decode()
         assert out.count("\nfound ") == 5
         assert "False alarms above medium: 0" in out
+        homes = incidents_of_attacks(tmp_path / "demo")
+        assert [len(numbers) for numbers in homes.values()] == [1] * 5, homes
+        assert len(set.union(*homes.values())) == 5, homes
+
+
+def incidents_of_attacks(demo: Path) -> dict[str, set[int]]:
+    """Return the incidents that hold the alerts of each attack."""
+    config = load_config(demo / "luytre.yaml")
+    store = build.alert_store(config)
+    alerts = store.find(AlertQuery(limit=1_000), Scope.everything())
+    store.close()
+    found: dict[str, set[int]] = {}
+    with case_host.case_database(config) as cases:
+        incidents = Incidents(cases)
+        for attack in read_truth(demo / "province").attacks:
+            lines = {evidence.sha256 for evidence in attack.evidence}
+            found[attack.id] = {
+                incidents.incident_of(alert.id, Scope.everything()).id
+                for alert in alerts
+                if hashlib.sha256(alert.original).hexdigest() in lines
+            }
+    return found
