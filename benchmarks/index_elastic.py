@@ -55,8 +55,9 @@ def main() -> None:
     section = f"""{START}
 ## Alerts into Elasticsearch
 
-Measured on {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.index_elastic`: alerts with 30 fields, Elasticsearch {VERSION} with one node
-(512 MiB heap) on the same two shared cores, each alert synced to disk before it counts. 100% is one core.
+Measured on {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.index_elastic`: alerts with 30
+fields, Elasticsearch {VERSION} with one node (512 MiB heap) on the same two shared cores, each
+alert synced to disk before it counts. 100% is one core.
 
 | alerts | alerts/s | our CPU | the node's CPU |
 |---|---|---|---|

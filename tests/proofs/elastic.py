@@ -62,7 +62,7 @@ def alerts_of(number: int, chance: random.Random) -> Iterator[Alert]:
     for count in range(number):
         seen_at = NOON + timedelta(days=chance.randrange(-90, 90))
         if chance.random() < 0.1:
-            name = f"{chance.choice('ABCDEFGH')}{chance.randrange(1, 10**6)}"
+            name = f"{chance.choice('ABCDEFGH')}{count + 1}"
             revision = document(name, withdrawn=chance.random() < 0.2)
             revisions.append(replace(revision, seen_at=seen_at))
         if len(revisions) > 50 or (revisions and chance.random() < 0.1):
