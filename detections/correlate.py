@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from detections.correlate_alerts import Parents
+from detections.correlate_episode import BEGINNING_US, SECOND_US
 from detections.correlate_limits import CorrelationLimits, Counts
 from detections.correlate_place import Kept, Kind, Place, Saved
 from detections.correlate_publish import Found
 from detections.correlate_streams import Lateness, Name, Streams
 from detections.correlate_trail import Trail, trailing
+from detections.extension_silence import SilenceGroup
 from luytre.core.batch import TopicPartition
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ __all__ = ["CorrelationLimits", "Correlator", "Found", "Lateness"]
 
 NOWHERE = TopicPartition("", 0)
 _EXPIRE_EVERY = 100_000
+_JUST_NOW_US = 60 * SECOND_US
 _SPARE = 8
 
 
@@ -59,6 +62,8 @@ class Correlator:
             )
             for c in correlations
         }
+        extensions = [c.extension for c in correlations if c.extension is not None]
+        self._silences = any(extension.kind == "silence" for extension in extensions)
         self._places: dict[TopicPartition, Place] = {}
         self._neighbours: dict[TopicPartition, Place] = {}
         self._dirty: set[Kept] = set()
@@ -228,9 +233,31 @@ class Correlator:
             here.streams.advance({**anywhere, **here_of[place]})
         self._trail.note([here for _, here in places], self._clock)
 
+    def ticks(self, now_us: int | None = None, *, idle: bool = False) -> list[Match]:
+        """Return the matches that say that the time of a silent group is up.
+
+        They belong into the log, and do something once they are taken from there. ``now_us`` is
+        the clock of this machine, which counts where the log has been read to its end: if it is
+        ``idle``, or brought something just now.
+        """
+        found: list[Match] = []
+        late_us = int(self._lateness.default_s * SECOND_US)
+        for here in self._places.values() if self._silences else ():
+            if here.silent:
+                continue
+            clocks = here.streams.clocks()
+            at_end = now_us is not None and (idle or here.heard_us >= now_us - _JUST_NOW_US)
+            for kept in here:
+                if isinstance(kept.group, SilenceGroup):
+                    reached_us = clocks.get(kept.key[1], BEGINNING_US)
+                    deadline_us = now_us if at_end else None
+                    tick = kept.group.tick(kept.key, reached_us, deadline_us, late_us)
+                    found += [tick] if tick else []
+        return found
+
     def _expire(self, kept: Kept, horizon_us: int, found: Found) -> None:
         group = kept.group
-        if group.oldest_us > horizon_us - group.timespan_us:
+        if not group.due(horizon_us):
             return
         self._finish(kept, found)
         kept.ended(group.expire(horizon_us))
@@ -252,8 +279,11 @@ class Correlator:
     def _fold(self, kept: Kept, found: Found) -> None:
         self.counts.folded += 1
         self._finish(kept, found)
-        kept.ended(kept.group.fold())
-        self._matches += kept.recount()
+        more = -1
+        while kept.counted > kept.kind.most and more < 0:
+            kept.ended(kept.group.fold())
+            more = kept.recount()
+            self._matches += more
         kept.touch()
         self._dirty.add(kept)
 

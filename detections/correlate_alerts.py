@@ -24,6 +24,7 @@ Key = tuple[str, str, tuple[str, ...]]
 PART = "correlation"
 """The part of an alert that is about many events."""
 
+_VALUES_MAX = 5
 REASONS_MAX = 20
 """Events that the reasons show; ``events`` names more."""
 
@@ -87,6 +88,11 @@ def alert_of(
         "luytre.correlation.first_fired": time_of(span.first_us).isoformat(),
         "luytre.correlation.last_fired": time_of(span.last_us).isoformat(),
     }
+    if correlation.extension is not None:
+        event["luytre.correlation.extension"] = correlation.extension.kind
+        values = dict.fromkeys(match.value for match in episode.listed if match.value)
+        if values:
+            event["luytre.correlation.values"] = ", ".join(list(values)[:_VALUES_MAX])
     if episode.lossy:
         event["luytre.correlation.folded"] = "true"
     return Alert(

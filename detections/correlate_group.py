@@ -10,20 +10,18 @@ from detections.correlate_episode import (
     EPISODE_US,
     LISTED_MAX,
     NEVER_US,
-    SECOND_US,
     Episode,
     Folded,
     Span,
     folded,
 )
-from detections.correlate_windows import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from detections.correlate_bounds import Exact
     from detections.correlate_episode import Entry
-    from detections.correlation import Correlation
+    from detections.correlate_windows import Make, Read, Window
     from luytre.core.matches import Match
 
 # Most groups never fire: what they would need for it is only made when they do. Nothing is ever
@@ -34,14 +32,16 @@ _NOTHING: Final[tuple[int, Span | None]] = (0, None)
 
 
 class Measure:
-    """What all groups of one correlation share."""
+    """What all groups of one correlation share.
+
+    Firing moments less than ``timespan_us`` apart are one episode, which lasts ``longest_us``.
+    """
 
     __slots__ = ("longest_us", "read", "timespan_us", "window")
 
-    def __init__(self, correlation: Correlation) -> None:
-        self.timespan_us = correlation.timespan_s * SECOND_US
-        self.longest_us = max(EPISODE_US, self.timespan_us)
-        self.read, self.window = windows_of(correlation)
+    def __init__(self, timespan_us: int, read: Read, window: Make) -> None:
+        self.timespan_us, self.read, self.window = timespan_us, read, window
+        self.longest_us = max(EPISODE_US, timespan_us)
 
 
 class Group:
@@ -69,7 +69,7 @@ class Group:
         self._reset()
 
     def _reset(self) -> None:
-        self._window = self._measure.window()
+        self._window = self._fresh()
         self._low = self._reached = self._moment_at = 0
         self._moment = BEGINNING_US
         self._undo = _NOTHING
@@ -78,6 +78,9 @@ class Group:
         self._stale_us = NEVER_US
         self.spans = _NO_SPANS if self.prior is None else [self.prior]
         self.changed = 0
+
+    def _fresh(self) -> Window:
+        return self._measure.window()
 
     def add(self, match: Match, offset: int) -> bool:
         """Take a match in and tell whether it says anything new; ``scan`` draws the consequences.
@@ -158,7 +161,7 @@ class Group:
             self.spans[length - 1] = last
         del self._fires[bisect_left(self._fires, (since_us,)) :]
         self.changed = max(0, length - 1)
-        self._window = self._measure.window()
+        self._window = self._fresh()
         self._again, self._stale_us = False, NEVER_US
         entries, reached = self.entries, bisect_left(self.entries, (since_us,))
         self._moment = entries[reached - 1][0] if reached else BEGINNING_US
@@ -375,16 +378,19 @@ class Group:
             return offset
         return self.folded.offset if offset is None else min(offset, self.folded.offset)
 
-    @property
-    def oldest_us(self) -> int:
-        """The time of the oldest thing that the state rests on."""
+    def due(self, horizon_us: int) -> bool:
+        """Tell whether ``expire`` would let something go."""
         if self.entries and not self._revised:
-            return self.entries[0][0]
-        return min((entry[0] for entry in self._all), default=self._prior_us)
+            oldest_us = self.entries[0][0]
+        else:
+            prior_us = BEGINNING_US if self.prior is None else self.prior.last_us
+            oldest_us = min((entry[0] for entry in self._all), default=prior_us)
+        return oldest_us <= horizon_us - self.timespan_us
 
     @property
-    def _prior_us(self) -> int:
-        return BEGINNING_US if self.prior is None else self.prior.last_us
+    def weight(self) -> int:
+        """What this takes of memory, in matches."""
+        return len(self.entries)
 
     @property
     def empty(self) -> bool:

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from detections.correlate_alerts import Key
-from detections.correlate_episode import BEGINNING_US
+from detections.correlate_bounds import Bounds
+from detections.correlate_episode import BEGINNING_US, SECOND_US
 from detections.correlate_group import Group, Measure
 from detections.correlate_publish import Now, Publisher
 from detections.correlate_streams import SavedStreams, Streams
+from detections.correlate_windows import windows_of
+from detections.extension_group import RememberingGroup
+from detections.extension_silence import SilenceGroup
+from detections.extension_windows import Rare, Spike, remembered
 from luytre.core.matches import Match
 
 if TYPE_CHECKING:
@@ -28,6 +33,19 @@ _REVISIONS = 1_000
 """So many revisions of one episode fit between two messages."""
 _THRESHOLDS = 4
 """A group keeps room for so many times the count that its rule asks for."""
+
+
+def measure_of(correlation: Correlation) -> Measure:
+    """Return how a correlation measures its windows."""
+    timespan_us = correlation.timespan_s * SECOND_US
+    extension = correlation.extension
+    if extension is None or extension.kind == "silence":
+        return Measure(timespan_us, *windows_of(correlation))
+    if extension.kind == "spike":
+        bounds = Bounds(correlation.condition.bounds)
+        return Measure(timespan_us, remembered, lambda: Spike(correlation, bounds))
+    # What is new or rare is so for the moment: no two moments are one episode.
+    return Measure(1, remembered, lambda: Rare(correlation))
 
 
 class Kind:
@@ -47,7 +65,7 @@ class Kind:
         trailing_us: int | None,
     ) -> None:
         self.correlation, self.parents, self._clock = correlation, parents, clock
-        self.measure = Measure(correlation)
+        self.measure = measure_of(correlation)
         self.trailing_us = trailing_us
         self.places = [(place,) for place in range(len(correlation.rules))]
         self._columns: tuple[str, ...] = ()
@@ -60,6 +78,14 @@ class Kind:
         if columns != self._columns:
             self._columns = columns
         return self._columns
+
+    def group(self, base_us: int) -> Group | SilenceGroup:
+        """Return an empty group that looks at nothing before ``base_us``."""
+        extension = self.correlation.extension
+        if extension is None:
+            return Group(self.measure, base_us)
+        made = SilenceGroup if extension.kind == "silence" else RememberingGroup
+        return made(self.measure, base_us)
 
     def publisher(self, key: Key) -> Publisher:
         """Return what sends the episodes of one group."""
@@ -77,7 +103,7 @@ class Kept:
 
     def __init__(self, here: Place, kind: Kind, key: Key, lane: str) -> None:
         self.here, self.kind, self.key, self.lane = here, kind, key, lane
-        self.group = Group(kind.measure, here.base_us(key, lane))
+        self.group = kind.group(here.base_us(key, lane))
         self.publisher: Publisher | None = None  # most groups never have anything to send
         self.used = self.counted = 0
         self.news = False
@@ -104,7 +130,7 @@ class Kept:
 
     def recount(self) -> int:
         """Return how many matches there are more than at the last count."""
-        counted = len(self.group.entries)
+        counted = self.group.weight
         more = counted - self.counted
         self.counted = counted
         return more

@@ -8,7 +8,7 @@ however long an attack lasts, and which episodes were ever sent follows from the
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -29,11 +29,15 @@ if TYPE_CHECKING:
     from detections.correlate_episode import Episode
     from detections.correlate_group import Group
     from detections.correlation import Correlation
+    from detections.extension_silence import SilenceGroup
     from luytre.core.clock import Clock
 
 _WITHDRAWN = "withdrawn"
 _PAST_MAX = 16
 """Former states of one episode that are remembered, in case it comes back to one."""
+
+
+AnyGroup: TypeAlias = "Group | SilenceGroup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class Publisher:
         """Forget the first ``spans``, which are over."""
         del self._sent[:spans]
 
-    def settled(self, group: Group, horizon_us: int) -> None:
+    def settled(self, group: AnyGroup, horizon_us: int) -> None:
         """Take as sent what had ended before ``horizon_us``: an earlier start saw to it."""
         for sent, span in zip(self._sent, group.spans, strict=True):
             if group.closed(span, horizon_us):
@@ -106,7 +110,7 @@ class Publisher:
         for sent in self._sent[:1]:
             sent.dirty = True
 
-    def update(self, group: Group, found: Found, *, at: Now, silent: bool) -> bool:
+    def update(self, group: AnyGroup, found: Found, *, at: Now, silent: bool) -> bool:
         """Send what has appeared or vanished, or doubled; tell whether something has only grown."""
         self._now = at
         if group.grew and self._sent:
@@ -131,7 +135,7 @@ class Publisher:
             self._withdraw(other, found, silent=silent)
         return any(sent.dirty for sent in now)
 
-    def _update_last(self, group: Group, found: Found, *, silent: bool) -> bool:
+    def _update_last(self, group: AnyGroup, found: Found, *, silent: bool) -> bool:
         """Do what ``update`` does where only the last episode can have grown."""
         sent, span = self._sent[-1], group.spans[-1]
         if span is not sent.seen:
@@ -140,14 +144,16 @@ class Publisher:
                 self._grown(sent, span, group, found, silent=silent)
         return sent.dirty
 
-    def _new(self, first: str, span: Span, group: Group) -> _Sent:
+    def _new(self, first: str, span: Span, group: AnyGroup) -> _Sent:
         back = self._gone.pop(first, None)
         if back is not None:
             return back
         was_known = group.first_offset(span) < self._now.since_offset
         return _Sent(first, episode_id(self._key, first), span, 0, was_known=was_known)
 
-    def _grown(self, sent: _Sent, span: Span, group: Group, found: Found, *, silent: bool) -> None:
+    def _grown(
+        self, sent: _Sent, span: Span, group: AnyGroup, found: Found, *, silent: bool
+    ) -> None:
         size = group.size(span)
         if silent:
             # What was sent is not known exactly: the next flush sends it, once more or anew.
@@ -158,14 +164,14 @@ class Publisher:
         elif self._parents and not (self._parents.steady and sent.span.first_us == span.first_us):
             self._send_results(sent, span, group, found)
 
-    def flush(self, group: Group, found: Found, at: Now) -> None:
+    def flush(self, group: AnyGroup, found: Found, at: Now) -> None:
         """Send what has grown."""
         self._now = at
         for sent, span in zip(self._sent, group.spans, strict=True):
             if sent.dirty:
                 self._send(sent, span, group, found)
 
-    def _send(self, sent: _Sent, span: Span, group: Group, found: Found) -> None:
+    def _send(self, sent: _Sent, span: Span, group: AnyGroup, found: Found) -> None:
         sent.dirty = False
         sent.span, sent.size = span, group.size(span)
         if self._correlation.alerts:
@@ -212,7 +218,7 @@ class Publisher:
         while len(self._gone) > _PAST_MAX:
             del self._gone[next(iter(self._gone))]
 
-    def _send_results(self, sent: _Sent, span: Span, group: Group, found: Found) -> None:
+    def _send_results(self, sent: _Sent, span: Span, group: AnyGroup, found: Found) -> None:
         carried = group.carried(span)
         first = group.first(span)
         matches = self._parents.matches(self._key, span, first, sent.episode, carried)
@@ -239,5 +245,5 @@ class Publisher:
         sent.results = now
 
 
-def _covers(group: Group, span: Span, other: Span) -> bool:
+def _covers(group: AnyGroup, span: Span, other: Span) -> bool:
     return span.first_us - group.timespan_us < other.first_us <= span.last_us

@@ -111,6 +111,14 @@ class Streams:
         """Return the event time before which nothing on time can come, as of ``advance``."""
         return self._floors.get(organization, BEGINNING_US)
 
+    def clocks(self) -> Mapping[str, int]:
+        """Return of each organisation how far its foremost stream has come, by its lateness."""
+        found: dict[str, int] = {}
+        for (organization, _), stream in self._streams.items():
+            here_us = stream.newest_us - stream.late_us
+            found[organization] = max(here_us, found.get(organization, here_us))
+        return found
+
     @property
     def floors(self) -> Mapping[str, int]:
         """The horizons of all organisations."""

@@ -69,6 +69,19 @@ class Condition(msgspec.Struct, frozen=True, array_like=True):
     expression: Expression | None = None
 
 
+ExtensionKind = Literal["first_seen", "rare", "spike", "silence"]
+
+
+class Extension(msgspec.Struct, frozen=True, array_like=True):
+    """What goes beyond Sigma (``docs/reference/extensions.md``); what does not apply is 0."""
+
+    kind: ExtensionKind
+    learning_s: int = 0
+    baseline_s: int = 0
+    factor: float = 0
+    at_most: int = 0
+
+
 class Correlation(msgspec.Struct, frozen=True, array_like=True):
     """A correlation rule; ``rules`` are ids once it is resolved, before that ids or names.
 
@@ -90,6 +103,7 @@ class Correlation(msgspec.Struct, frozen=True, array_like=True):
     carried: tuple[str, ...] = ()
     alerts: bool = True
     lines: tuple[int, ...] = ()
+    extension: Extension | None = None
 
     def field(self, name: str, rule: str) -> str:
         """Return the field of ``rule``'s events that a name of this correlation means."""

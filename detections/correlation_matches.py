@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from detections.program import Hit
     from luytre.core.batch import Batch, Part
 
+_SECOND_US = 1_000_000
 GROUPS_MAX = 16
 """Groups that one event may belong to, where its group-by fields are lists."""
 
@@ -58,7 +59,39 @@ def matches_of(
         for use in uses[rule]:
             for match in cells.matches(row, use):
                 found[match.rule, match.group, row].append(match)
-    return [_joined(group) for group in found.values()]
+    return _thinned([_joined(group) for group in found.values()], correlations)
+
+
+def _thinned(matches: list[Match], correlations: Sequence[Correlation]) -> list[Match]:
+    """Leave out what silence has no use for: all between the first and the last of a timespan.
+
+    A gap of a timespan or more has the last match of one such piece and the first of a later one
+    on its sides, so what is left shows the very same gaps, however events are cut into batches.
+    """
+    spans = {
+        correlation.card.id: correlation.timespan_s * _SECOND_US
+        for correlation in correlations
+        if correlation.extension is not None and correlation.extension.kind == "silence"
+    }
+    if not spans:
+        return matches
+    kept: list[Match] = []
+    ends: dict[tuple[object, ...], tuple[Match, Match]] = {}
+    for match in matches:
+        span_us = spans.get(match.rule)
+        if span_us is None:
+            kept.append(match)
+            continue
+        piece = (*match.key, match.time_us // span_us)
+        first, last = ends.get(piece, (match, match))
+        ends[piece] = min(first, match, key=_when), max(last, match, key=_when)
+    for first, last in ends.values():
+        kept += [first] if first is last else [first, last]
+    return kept
+
+
+def _when(match: Match) -> tuple[int, str]:
+    return match.time_us, match.event_id
 
 
 def needed_columns(correlations: Iterable[Correlation], part: Part) -> frozenset[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ import msgspec
 from detections.correlation import TEMPORAL, TYPES, Correlation, Type
 from detections.correlation_condition import names_in, read_condition
 from detections.correlation_resolve import resolve
+from detections.correlation_time import seconds_of
+from detections.extension_rules import read_extension, told
 from luytre.core.alert import LEVELS, Level, RuleCard
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ GROUP_MAX = 16
 TIMESPAN_MAX_S = 31 * 86_400
 DEFAULT_LEVEL: Level = "medium"
 _TITLE_MAX = 256
-_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "M": 2_629_746}
-_TIMESPAN = re.compile(r"([0-9]{1,9})([smhdwM])")
 _KEYS = ("type", "rules", "group-by", "timespan", "condition", "aliases", "generate")
 _SCOPES = ("organization", "province")
 _STATUSES = ("stable", "test", "experimental", "deprecated")
@@ -73,8 +72,13 @@ class _Reader:
             self.faults += faults
         group_by, timespan_s = self._texts("group-by", GROUP_MAX), self._timespan()
         aliases, generate, province_wide = self._aliases(rules), self._generate(), self._scope()
+        extension, faults = read_extension(self._document, kind, condition, timespan_s)
+        self.faults += faults
         if self.faults or kind is None or condition is None:
             return None
+        if extension is not None:
+            text = told(extension, timespan_s, condition.text)
+            condition = msgspec.structs.replace(condition, text=text)
         places = [("correlation", "rules", place) for place in range(len(rules))]
         name = self._data.get("name")
         return Correlation(
@@ -88,6 +92,7 @@ class _Reader:
             aliases=aliases,
             generate=generate,
             province_wide=province_wide,
+            extension=extension,
             lines=tuple(map(self._document.line, places)),
         )
 
@@ -185,8 +190,8 @@ class _Reader:
     def _timespan(self) -> int:
         value = self._inner.get("timespan")
         place = ("correlation", "timespan")
-        found = _TIMESPAN.fullmatch(value) if isinstance(value, str) else None
-        seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0
+        found = seconds_of(value)
+        seconds = found or 0
         if found is None:
             remedy = "write a number and s, m, h, d, w, or M, as 15m"
             problem = "is missing" if value is None else f"{value!r} cannot be read"

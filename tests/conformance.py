@@ -47,7 +47,7 @@ is that it is, with the reason. What each feature means exactly is in [sigma-sem
 """
 TABLE = "| feature | test | result |\n|---|---|---|\n"
 CORRELATIONS = """\
-These pass with `pytest tests/detections -k correlat`; named are tests, or rows of tests.
+These pass with `pytest tests/detections -k 'correlat or extension'`; named are tests, or rows of tests.
 """
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
+from detections.correlate import Found
 from detections.correlate_place import Saved
 from luytre.core.alert import encode_alert
 from luytre.core.batch import TopicPartition
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from detections.correlate import Correlator, Found
+    from detections.correlate import Correlator
     from luytre.core.clock import Clock
     from luytre.core.matches import Match
     from luytre.core.message import Producer, Record
 
 FLUSH_S = 15.0
+IDLE_S = 1.0
+"""If nothing was read for so long, there was nothing to read."""
 
 _SCHEMA = (
     """
@@ -138,13 +141,14 @@ class CorrelateSink:
         self._reached: dict[TopicPartition, int] = {}
         self._bundler = Bundler()
         self._outbox: deque[tuple[str, Message]] = deque()
-        self._settled_s = clock.monotonic_s()
+        self._settled_s = self._wrote_s = clock.monotonic_s()
 
     def write(self, records: Sequence[Record]) -> None:
         """Correlate the matches of one poll."""
         for record in records:
             self._take(record)
         self._send_out()
+        self._wrote_s = self._clock.monotonic_s()
 
     def _take(self, record: Record) -> None:
         place = TopicPartition(record.topic, record.partition)
@@ -191,6 +195,8 @@ class CorrelateSink:
         self._correlator.neighbours(elsewhere)
         self._send(self._correlator.expire())
         self._send(self._correlator.flush())
+        idle = self._clock.monotonic_s() - self._wrote_s >= IDLE_S
+        self._send(Found([], self._correlator.ticks(microseconds(self._clock.now()), idle=idle)))
         self._send_out()
         self._settled_s = self._clock.monotonic_s()
         if not self._reached:

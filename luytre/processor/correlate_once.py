@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def correlate_once(
     correlations: Sequence[Correlation], matches: Iterable[Match], clock: Clock
 ) -> list[Alert]:
-    """Return the current alert of every episode, as if all events had come in order."""
+    """Return the current alert of every episode, as if all events had come in order.
+
+    What is silent at the end is so by the clock of the events: nobody waited here.
+    """
     correlator = Correlator(correlations, clock)
     heard_us = microseconds(clock.now())
     alerts: list[Alert] = []
@@ -29,7 +32,7 @@ def correlate_once(
         found.add(correlator.flush())
         alerts += found.alerts
         # Results of correlations are matches of the correlations above; cycles are refused at load.
-        waiting = sorted(found.matches, key=lambda match: match.time_us)
+        waiting = sorted(found.matches, key=lambda match: match.time_us) or correlator.ticks()
     return current(alerts)
 
 

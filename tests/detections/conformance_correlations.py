@@ -33,15 +33,20 @@ FEATURES = [
     ("correlations of correlations", "those_below|handed_down"),
     ("generate", "only_serves_others"),
     ("events that come late or in any order", "any_arrival|late"),
+    ("beyond Sigma: first_seen", "first_seen|new_again|is_not_new"),
+    ("beyond Sigma: rare", r"^rare|test_rare"),
+    ("beyond Sigma: spike", "^spike|test_a_spike|no_spike"),
+    ("beyond Sigma: silence", "^silence|test_silence_is|fills_a_gap|clock_of_the_machine"),
+    ("beyond Sigma: standard Sigma for other tools", "plain_sigma"),
 ]
 _NAMES = re.compile(r"def (test_\w+)|id=\"([^\"]+)\"")
 
 
 def tests_of(pattern: str, folder: Path) -> Sequence[str]:
-    """Return the names of tests and rows in ``test_correlat*.py`` that a pattern finds."""
+    """Return the names of tests and rows of correlations that a pattern finds."""
     found = [
         next(filter(None, groups))
-        for path in sorted(folder.glob("test_correlat*.py"))
+        for path in sorted([*folder.glob("test_correlat*.py"), *folder.glob("test_extension*.py")])
         for groups in _NAMES.findall(path.read_text(encoding="utf-8"))
     ]
     return [name for name in dict.fromkeys(found) if re.search(pattern, name)][:3]

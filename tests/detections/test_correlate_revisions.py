@@ -160,6 +160,32 @@ def test_groups_beyond_the_limit_are_forgotten_the_longest_silent_first() -> Non
     assert made.counts.forgotten == 2
 
 
+def test_matches_beyond_the_limit_are_let_go_the_longest_quiet_group_first() -> None:
+    limits = CorrelationLimits(matches_max=1_000)
+    made = correlator(limits=limits)
+    found = Found([], [])
+    for n in range(400):
+        found.add(made.take([match(n, f"{n}/{m}", group=f"u{n}") for m in range(5)], HEARD))
+        found.add(made.take([match(n, f"busy{n}", group="busy")], HEARD))
+        assert made.held <= 1_000
+    found.add(made.flush())
+
+    # What was forgotten had been sent, in full; and who is busy is never forgotten.
+    sizes = {a.event["User"]: a.event["luytre.correlation.events"] for a in found.alerts}
+    assert len(sizes) == 401
+    assert {size for user, size in sizes.items() if user != "busy"} == {"5"}
+    assert sizes["busy"] == "400"
+    assert made.counts.forgotten > 100
+
+
+def test_what_was_let_go_is_told_once() -> None:
+    made = correlator(limits=CorrelationLimits(groups_max=2))
+    take(made, *(match(n, f"e{n}", group=f"u{n}") for n in range(9)))
+
+    assert made.counts.taken() == {"forgotten": 7}
+    assert made.counts.taken() == {}
+
+
 def test_silence_builds_the_same_state() -> None:
     loud, quiet = correlator(), correlator()
     first, second = [match(n, f"e{n}") for n in range(5)], [match(6, "e6")]

@@ -25,7 +25,8 @@ def test_all_are_read_without_a_fault() -> None:
     _, faults = build_plan(OURS.rules)
 
     assert [*OURS.faults, *faults] == []
-    assert len(OURS.rules) == len(list(BUILTIN.rglob("*.yml"))) >= 30
+    written = len(OURS.rules) + len(OURS.correlations)
+    assert written == len(list(BUILTIN.rglob("*.yml"))) >= 30
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -98,6 +99,16 @@ def test_the_list_of_all_rules_is_true() -> None:
         place = rule.path.relative_to(BUILTIN)
         assert f"| [`{rule.path.stem}`]({place}) | {rule.card.level} |" in text
         assert f"| {rule.card.title} · {rule.document.data['custom']['title_vi']} |" in text
+
+
+def test_the_list_of_correlations_is_true() -> None:
+    text = (BUILTIN / "README.md").read_text(encoding="utf-8")
+
+    assert len(OURS.correlations) >= 3
+    for rule in OURS.correlations:
+        place = Path(rule.card.path).relative_to(BUILTIN)
+        assert f"| [`{place.stem}`]({place}) | {rule.card.level} |" in text
+        assert f"| {rule.card.title} · " in text
 
 
 def test_sigma_cli_finds_no_issue() -> None:

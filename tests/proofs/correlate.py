@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from detections.correlate import Correlator, Lateness
-from detections.correlation import Bound, Condition, Correlation, Operator, Type
+from detections.correlation import Bound, Condition, Correlation, Extension, Operator, Type
 from detections.correlation_condition import parse_expression
 from luytre.core.alert import Alert, RuleCard, decode_alert
 from luytre.core.batch import TopicPartition
@@ -65,7 +67,19 @@ def rules() -> list[Correlation]:
     ]
     child = _rule("child", "event_count", ("gte", 3), group_by="Host", carried=("User",))
     parent = _rule("parent", "temporal_ordered", ("gte", 2), timespan_s=1_800, rules=("child", "a"))
-    return [*plain, child, parent]
+    return [*plain, *ours(), child, parent]
+
+
+def ours() -> list[Correlation]:
+    """Return rules that go beyond Sigma."""
+    new = _rule("new", "value_count", ("gte", 2), timespan_s=7_200)
+    spike = _rule("spike", "event_count", ("gte", 3), timespan_s=900)
+    silence = _rule("silence", "event_count", ("lt", 1), timespan_s=1_200)
+    return [
+        replace(new, extension=Extension("first_seen", learning_s=1_800, at_most=1)),
+        replace(spike, extension=Extension("spike", 1_800, baseline_s=7_200, factor=1.5)),
+        replace(silence, extension=Extension("silence")),
+    ]
 
 
 def _rule(
@@ -164,7 +178,8 @@ def current(alerts: Iterable[Alert]) -> dict[str, str]:
             ]
         )
         for episode, alert in newest.items()
-        if not alert.withdrawn
+        # Who is silent in the end is so by different clocks: the replay has that of the events.
+        if not alert.withdrawn and not (alert.rule.id == "silence" and len(alert.events) == 1)
     }
 
 
