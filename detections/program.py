@@ -33,7 +33,7 @@ class Limits(NamedTuple):
     """How much an engine may remember, and after how many rows it first weighs its triggers."""
 
     values: int = 20_000
-    spent_bytes: int = 512 * 2**20
+    spent_bytes: int = 256 * 2**20
     learn_rows: int = 400
 
 
