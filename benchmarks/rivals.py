@@ -26,7 +26,9 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.corpora import Corpus, corpora, sigma_folders
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 
 BATCH = 10_000
 LISTED = 12
+EVENTS_LEAST = 200_000
 Hits = frozenset[tuple[int, str]]
 """The number of an event and the id of a rule."""
 
@@ -87,10 +90,13 @@ def run(command: str, rules: Path, corpus: Corpus, folder: Path) -> Rival:
     """Run the command, once without events for what loading takes."""
     empty, events = folder / "empty.ndjson", folder / "events.ndjson"
     empty.write_bytes(b'{"nothing":1}\n')
-    events.write_bytes(b"\n".join(corpus.lines) + b"\n")
-    _, load_s = _output(command, rules, empty)
+    # Over and over, so that matching takes longer than loading varies.
+    times = ceil(EVENTS_LEAST / len(corpus.lines))
+    events.write_bytes((b"\n".join(corpus.lines) + b"\n") * times)
+    load_s = median(_output(command, rules, empty)[1] for _ in range(3))
     printed, whole_s = _output(command, rules, events)
-    return Rival(frozenset(_hits(printed.splitlines())), load_s, max(whole_s - load_s, 1e-3))
+    match_s = (whole_s - load_s) / times
+    return Rival(frozenset(_hits(printed.splitlines())), load_s, match_s)
 
 
 def _output(command: str, rules: Path, events: Path) -> tuple[bytes, float]:

@@ -44,7 +44,8 @@ def remarks(document: Document, rule: str) -> Iterator[Remark]:
 
 def _checks(data: Mapping[Any, Any]) -> Mapping[str, Check]:
     if "correlation" in data:
-        return {**_COMMON, **_CORRELATION}
+        check = _extension if "luytre" in data else _correlation
+        return {**_COMMON, **_CORRELATION, "correlation": check}
     return {**_COMMON, **_FILTER} if "filter" in data else {**_COMMON, **_RULE}
 
 
@@ -132,10 +133,15 @@ def _filter(value: Any) -> Said:
 
 
 def _correlation(value: Any) -> Said:
+    if isinstance(value, dict) and "group-by" not in value:
+        yield (), 'has no "group-by"', "the schema asks for it; without it all events are one group"
+    yield from _extension(value)
+
+
+def _extension(value: Any) -> Said:
+    # An extension may well be about all of an organisation's events, as a silence is.
     if not isinstance(value, dict):
         return
-    if "group-by" not in value:
-        yield (), 'has no "group-by"', "the schema asks for it; without it all events are one group"
     for key in ("rules", "group-by"):
         if isinstance(value.get(key), list):
             yield from _within(key, _list(value[key]))

@@ -57,8 +57,10 @@ def test_check_says_what_would_run_and_starts_nothing(luytre: Call, tmp_path: Pa
     ran = luytre("run", "--check")
 
     assert ran.code == 0
-    names = ["ship", "detect-0", "detect-1", "index", "triage", "upkeep", "respond"]
-    assert [line.split(":")[0] for line in ran.lines[-7:]] == names
+    names = [
+        "ship", "detect-0", "detect-1", "correlate", "index", "triage", "upkeep", "respond",
+    ]  # fmt: skip
+    assert [line.split(":")[0] for line in ran.lines[-8:]] == names
     assert f"files {tmp_path / 'logs'} (auto)" in ran.lines
     assert "listens on udp 127.0.0.1:0" in ran.lines
     assert not (tmp_path / "data").exists()
