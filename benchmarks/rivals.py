@@ -61,7 +61,6 @@ class Rival(NamedTuple):
     """What a command found, and the CPU seconds it took besides loading its rules."""
 
     hits: Hits
-    load_s: float
     match_s: float
 
 
@@ -96,7 +95,7 @@ def run(command: str, rules: Path, corpus: Corpus, folder: Path) -> Rival:
     load_s = median(_output(command, rules, empty)[1] for _ in range(3))
     printed, whole_s = _output(command, rules, events)
     match_s = (whole_s - load_s) / times
-    return Rival(frozenset(_hits(printed.splitlines())), load_s, match_s)
+    return Rival(frozenset(_hits(printed.splitlines())), match_s)
 
 
 def _output(command: str, rules: Path, events: Path) -> tuple[bytes, float]:

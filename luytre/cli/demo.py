@@ -124,6 +124,7 @@ def _prepare(folder: Path, seed: int) -> Config:
     config = folder / "luytre.yaml"
     with config.open("a", encoding="utf-8") as stream:
         stream.write("archive: {flush_s: 2}  # so that a demo's ledger is current\n")
+        stream.write("logs: {level: warning}  # so that its processes leave the summary alone\n")
     return load_config(config)
 
 
