@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from luytre.core.config_alerts import AlertsConfig
 from luytre.core.config_audit import AuditConfig, Person
+from luytre.core.config_console import ConsoleConfig
 from luytre.core.config_kafka import KafkaConfig
 from luytre.core.config_playbooks import PlaybooksConfig
 from luytre.core.config_section import TIME_ZONE, Section, host_port, known_source
@@ -288,6 +289,9 @@ class Config(Section):
     people: tuple[Person, ...] = Field(
         (),
         description="Who may use the commands. While it is empty, whoever can read `data_dir` has every role.",
+    )
+    console: ConsoleConfig = Field(
+        default_factory=ConsoleConfig, description="The pages for people, and the API."
     )
     metrics: MetricsConfig = Field(default_factory=MetricsConfig, description="Metrics.")
     logs: LogsConfig = Field(default_factory=LogsConfig, description="Logs of Luytre itself.")

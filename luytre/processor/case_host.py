@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from luytre.accounts.room import ROOM as ACCOUNTS
 from luytre.audit.anchors import anchor_in, is_behind
 from luytre.audit.database import CaseDatabase, Room
 from luytre.audit.signer_client import RemoteSigner
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 log = get_logger("cases")
 
-ROOMS: Sequence[Room] = (CASES, PLAYBOOKS)
+ROOMS: Sequence[Room] = (CASES, PLAYBOOKS, ACCOUNTS)
 """What every room adds to the case database."""
 
 
@@ -51,16 +52,23 @@ def case_database(config: Config, *, loop: bool = False) -> Iterator[CaseDatabas
     A command starts a signer for a moment if none answers. A ``loop`` does not: beside it, the
     supervisor starts one, and until it answers the loop's changes are refused, and tried again.
     """
-    folder, path = signer_places(config)
-    client = RemoteSigner(path)
-    if config.audit.start_signer and not loop and not client.answers():
-        start_for_a_moment(folder, path)
+    if not loop:
+        wake_signer(config)
+    client = RemoteSigner(signer_places(config)[1])
     opened = CaseDatabase(Places(config.data_dir).cases, client, SystemClock(), ROOMS)
     try:
         yield opened
     finally:
         opened.close()
         client.close()
+
+
+def wake_signer(config: Config) -> None:
+    """Start a signer for a moment if none answers, and one may be started."""
+    folder, path = signer_places(config)
+    with closing(RemoteSigner(path)) as client:
+        if config.audit.start_signer and not client.answers():
+            start_for_a_moment(folder, path)
 
 
 def anchor_everywhere(config: Config) -> int:

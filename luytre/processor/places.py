@@ -78,6 +78,11 @@ class Places:
         return self.root / "cases.sqlite"
 
     @property
+    def sessions(self) -> Path:
+        """Who is logged in now: nothing is lost with it but that people log in again."""
+        return self.root / "sessions.sqlite"
+
+    @property
     def signer(self) -> Path:
         """The audit signer's key and last state; elsewhere, if it has a user of its own."""
         return self.root / "signer"

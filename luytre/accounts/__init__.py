@@ -1,0 +1,1 @@
+"""Who may use the console: users, their passwords, sessions, and API keys."""
