@@ -12,6 +12,7 @@ from luytre.cli import (
     archive,
     audit,
     backup,
+    console,
     demo,
     doctor,
     elastic,
@@ -25,6 +26,7 @@ from luytre.cli import (
     rules,
     run,
     scan,
+    users,
 )
 from luytre.cli.output import complain
 from luytre.core.database import DatabaseError
@@ -54,6 +56,7 @@ app.command()(doctor.health)
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(demo.demo)
+app.command()(console.console)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(rules.app, name="rules")
 app.add_typer(rejects.app, name="rejects")
@@ -64,6 +67,7 @@ app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(report.app, name="report")
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(audit.app, name="audit")
+app.add_typer(users.app, name="users")
 
 
 @app.command("version")

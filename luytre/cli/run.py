@@ -36,7 +36,10 @@ def run(
     settings = read_config(config)
     rules = content(settings)
     number = workers or settings.workers
-    commands = build.commands(config, number, correlations=bool(rules.correlations.rules))
+    pages = bool(settings.console.listen)
+    commands = build.commands(
+        config, number, correlations=bool(rules.correlations.rules), console=pages
+    )
     for line in build.check(settings, rules):
         say(line)
     if check:
@@ -50,7 +53,7 @@ def run(
         def more() -> dict[str, list[str]]:
             # Rules that look at many events may come while it runs.
             wanted = any(w.correlations for w in read_workers(settings, slots.is_taken))
-            return build.commands(config, number, correlations=wanted)
+            return build.commands(config, number, correlations=wanted, console=pages)
 
         Supervisor(commands, SystemClock(), status=status, more=more).run(stopped)
 

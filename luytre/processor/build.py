@@ -270,7 +270,9 @@ def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:
         work.run(stopped)
 
 
-def commands(path: Path | None, workers: int, *, correlations: bool = True) -> dict[str, list[str]]:
+def commands(
+    path: Path | None, workers: int, *, correlations: bool = True, console: bool = False
+) -> dict[str, list[str]]:
     """Return what the supervisor starts: a name and arguments for each process.
 
     Without correlation rules there is no process for them: on a small machine each counts.
@@ -286,6 +288,7 @@ def commands(path: Path | None, workers: int, *, correlations: bool = True) -> d
         "triage": ["triage", *shared],
         "upkeep": ["upkeep", *shared],
         "respond": ["respond", *shared],
+        **({"console": ["console", *shared]} if console else {}),
     }
 
 

@@ -1,0 +1,14 @@
+"""Every topic's pages: a topic is one module, listed here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from luytre.console.pages import account, login
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+PAGES: Sequence[ModuleType] = (login, account)
+"""Each has ``routes`` (``Routes``), and may have ``NAV``, its entries of the menu."""
