@@ -41,7 +41,7 @@ async def check(request: Request, origin: str, session: str) -> None:
     said = request.headers.get("origin") or ""
     if said != origin:
         raise ForeignError("this request does not come from the console's own pages")
-    given = request.headers.get(HEADER)
+    given: object = request.headers.get(HEADER)
     if given is None:
         form = await request.form(max_files=0, max_fields=FIELDS_MAX, max_part_size=PART_BYTES_MAX)
         given = form.get(FIELD)

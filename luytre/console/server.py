@@ -52,8 +52,8 @@ def serve(
         timeout_keep_alive=75,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    server = _Server(settings)
-    thread = threading.Thread(target=_watch, args=(server, stopped, began), daemon=True)
+    server, where = _Server(settings), address(config)
+    thread = threading.Thread(target=_watch, args=(server, where, stopped, began), daemon=True)
     thread.start()
     try:
         server.run()
@@ -88,13 +88,12 @@ class _Server(uvicorn.Server):
 
 
 def _watch(
-    server: _Server, stopped: Callable[[], bool], began: Callable[[str], None] | None
+    server: _Server, where: str, stopped: Callable[[], bool], began: Callable[[str], None] | None
 ) -> None:
     said = False
     while not server.ended.wait(_POLL_S):
         if server.started and not said:
             said = True
-            where = address(server.config.app.state.house.config)
             log.info("the console answers", address=where)
             if began is not None:
                 began(where)

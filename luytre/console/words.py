@@ -1,7 +1,8 @@
 """The console's words: gettext catalogues, one ``.po`` file for each topic and language.
 
-Messages are written in English in code and templates, so English needs no catalogue. Log content is
-never a message: only what stands in the code is looked up (``test_words.py`` compares both).
+Messages are written in English in code and templates; English has entries only for words that other
+rooms spell as a program would (``rule_admin``). Log content is never a message: only what stands in
+the code is looked up (``test_words.py`` compares both).
 """
 
 from __future__ import annotations
@@ -35,8 +36,6 @@ def catalogue(language: Language) -> Catalog:
 @lru_cache(maxsize=len(LANGUAGES))
 def translations(language: Language) -> gettext.NullTranslations:
     """Return what translates messages into a language."""
-    if language == "en":
-        return gettext.NullTranslations()
     compiled = BytesIO()
     write_mo(compiled, catalogue(language))
     compiled.seek(0)
