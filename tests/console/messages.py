@@ -6,6 +6,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
@@ -34,9 +35,9 @@ def _of(path: Path) -> Iterator[tuple[Message, str]]:
             yield message, f"{path.relative_to(ROOM)}:{line}"
 
 
-def entries() -> dict[Message, list[tuple[str, Message]]]:
+def entries() -> dict[Any, list[tuple[str, Any]]]:
     """Return each message of the Vietnamese files with its file and translation."""
-    found: dict[Message, list[tuple[str, Message]]] = {}
+    found: dict[Any, list[tuple[str, Any]]] = {}
     for path in sorted((FOLDER / "vi").glob("*.po")):
         with path.open("rb") as stream:
             for message in read_po(stream, locale="vi"):
