@@ -14,6 +14,8 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from luytre.core.errors import Refused
 
 LENGTH_MIN, LENGTH_MAX = 12, 256
+KINDS_MIN, NAME_MIN = 5, 4
+"""Different characters at least; and a name so long must not stand in its password."""
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _NOBODYS = _HASHER.hash(secrets.token_hex(16))
 
@@ -27,7 +29,8 @@ def hash_password(password: str, user: str) -> str:
         raise Refused(f"a password has at least {LENGTH_MIN} characters")
     if len(password) > LENGTH_MAX:
         raise Refused(f"a password has at most {LENGTH_MAX} characters")
-    if len(set(password)) < LENGTH_MIN // 3 or user in password.lower():
+    named = len(user) >= NAME_MIN and user in password.lower()
+    if len(set(password)) < KINDS_MIN or named:
         raise Refused("this password is easily guessed: choose another")
     return _HASHER.hash(password)
 

@@ -27,9 +27,9 @@ def catalogue(language: Language) -> Catalog:
     every = Catalog(locale=language)
     for path in sorted((FOLDER / language).glob("*.po")):
         with path.open("rb") as stream:
-            for message in read_po(stream, locale=language, abort_invalid=True):
-                if message.id:
-                    every[message.id] = message
+            read = list(read_po(stream, locale=language, abort_invalid=True))
+        for message in filter(lambda each: each.id, read):
+            every[message.id] = message
     return every
 
 
