@@ -24,10 +24,15 @@ _OF_PRESENCE = ("null", "exists")
 
 
 class Arrangement(NamedTuple):
-    """The columns, and the rules that have no triggers, so that every row is a candidate."""
+    """The columns, and the rules that these do not prompt.
+
+    ``always`` are those without a trigger, so that every row is a candidate; ``paired`` those for
+    which the rows are where a fieldref may hold, by the number of its atom.
+    """
 
     columns: tuple[Column, ...]
     always: frozenset[int]
+    paired: Mapping[int, frozenset[int]]
 
 
 def arrange(
@@ -36,7 +41,7 @@ def arrange(
     """Choose the triggers of all rules by cost; ``columns`` are the atoms that each column has."""
     rules: dict[str, dict[Key, set[int]]] = defaultdict(lambda: defaultdict(set))
     tracked = {atom for name, mine in columns.items() if costs.low(name) for atom in mine}
-    always = []
+    always, paired = [], defaultdict[int, set[int]](set)
     for rule, tree in scope.trees.items():
         cost_us, triggers = NEVER if isinstance(tree, bool) else costs.cover(tree)
         if isinstance(tree, bool) or triggers is None:
@@ -45,6 +50,9 @@ def arrange(
             # A candidate this often is better decided once for each value.
             tracked |= mine
         for column, key in triggers or ():
+            if isinstance(key, int) and key >= 0 and catalog.atoms[key].operation == "fieldref":
+                paired[key].add(rule)
+                continue
             rules[column][key].add(rule)
             if isinstance(key, int):
                 tracked.add(key if key >= 0 else ~key)
@@ -54,7 +62,8 @@ def arrange(
         )
         for name in scope.columns
     ]
-    return Arrangement(tuple(arranged), frozenset(always))
+    of_pairs = {atom: frozenset(of) for atom, of in paired.items()}
+    return Arrangement(tuple(arranged), frozenset(always), of_pairs)
 
 
 def _keys(

@@ -61,7 +61,7 @@ class KeywordColumn(Column):
         else:
             rows = sorted(self._candidates(originals, self._first))
         chosen = [originals[row] for row in rows]
-        pieces = [_piece(each) for each in chosen]
+        pieces = [piece(each) for each in chosen]
         codes = dict(zip(rows, self.shown(chosen, pieces, self._unguarded), strict=True))
         hot = [row for row, code in codes.items() if self.classes[code].rules]
         return View(hot, lambda some: [codes.get(row, nothing) for row in some])
@@ -93,7 +93,7 @@ def _is_odd(text: bytes, at: int) -> bool:
     return text[at] != _BACKSLASH or (at - before) % 2 == 0
 
 
-def _piece(original: bytes) -> bytes:
+def piece(original: bytes) -> bytes:
     """Return a raw event as the literals of keywords are searched in it."""
     if _ODD.find_matches_as_indexes(original):
         return b"".join(map(marked, keyword_texts(original)))

@@ -10,6 +10,7 @@ import polars as pl
 from detections.answers import Answers, Cells
 from detections.arrange import arrange
 from detections.judges import Compiler
+from detections.pairs import pair_rows
 from detections.scope import KEYWORDS, ORIGINAL, TIME, TIME_FORMAT, atoms_of
 from detections.triggers import Costs, Sample
 
@@ -47,23 +48,27 @@ class Program:
     def __init__(self, scope: Scope, catalog: Catalog, limits: Limits) -> None:
         self._scope, self._catalog, self._limits = scope, catalog, limits
         self._rows, self._learn_at, self._planned = 0, limits.learn_rows, False
+        self._place = {name: index for index, name in enumerate(scope.columns)}
         self._atoms_of: dict[str, list[int]] = {name: [] for name in scope.columns}
         for atom, column in scope.column_of.items():
             self._atoms_of[column].append(atom)
         self._columns: Sequence[Column] = ()
         self._always: frozenset[int] = frozenset()
         self._answers = self._unprompted = Answers((), (), lambda _rule: _never)
+        self._paired: Mapping[int, Answers] = {}
 
     @property
     def spent_bytes(self) -> int:
         """About how much memory the values and signatures take."""
-        signatures = (len(self._answers) + len(self._unprompted)) * _SIGNATURE_BYTES
-        return signatures + sum(column.spent_bytes for column in self._columns)
+        return self._signatures() * _SIGNATURE_BYTES + sum(c.spent_bytes for c in self._columns)
+
+    def _signatures(self) -> int:
+        return sum(map(len, (self._answers, self._unprompted, *self._paired.values())))
 
     def forget(self) -> None:
         """Let go of all that was learnt of values; never within a batch."""
-        self._answers.clear()
-        self._unprompted.clear()
+        for answers in (self._answers, self._unprompted, *self._paired.values()):
+            answers.clear()
         for column in self._columns:
             column.forget()
 
@@ -81,9 +86,12 @@ class Program:
         # 0.1 us a row and column; mostly a tenth of the rows or less, as triggers are rare.
         prompted = sorted(frozenset[int]().union(*(view.rows for view in views)))
         hits = _answered(self._answers, views, rows, prompted)
-        if self._always:
-            hits = sorted(hits + _answered(self._unprompted, views, rows, range(batch.height)))
-        return hits
+        more = _answered(self._unprompted, views, rows, range(batch.height) if self._always else ())
+        for atom, answers in self._paired.items():
+            left, right = (cells[place] for place in self._places_of(atom))
+            paired = pair_rows(self._catalog.atoms[atom], left, right)
+            more += _answered(answers, views, rows, paired)
+        return sorted({*hits, *more}) if more else hits
 
     def _prepare(self, cells: Sequence[Sequence[Cell]], rows: int) -> None:
         self._rows += rows
@@ -94,15 +102,14 @@ class Program:
             self._plan({})
         elif any(c.low and len(c) > LOW_DROPPED for c in self._columns):
             self._plan({name: _sampled(values, rows) for name, values in self._named(cells)})
-        elif len(self._answers) + len(self._unprompted) > self._limits.values:
+        elif self._signatures() > self._limits.values:
             self.forget()
         for column in self._columns:
             if len(column) > self._limits.values:
                 column.forget_values()
 
     def _named(self, cells: Sequence[Sequence[Cell]]) -> Iterable[tuple[str, Sequence[Cell]]]:
-        named = zip(self._scope.columns, cells, strict=True)
-        return ((name, values) for name, values in named if name != KEYWORDS)
+        return zip(self._scope.columns, cells, strict=True)
 
     def _sample(self, name: str, values: Sequence[Cell], rows: int) -> Sample:
         """Return what is known of a column: this batch if it is large, or else all its values."""
@@ -116,18 +123,27 @@ class Program:
         self._planned = True
         scope = self._scope
         costs = Costs(self._catalog, self._atoms_of, samples)
-        self._columns, self._always = arrange(scope, self._catalog, self._atoms_of, costs)
-        place = {name: index for index, name in enumerate(scope.columns)}
+        arranged = arrange(scope, self._catalog, self._atoms_of, costs)
+        self._columns, self._always = arranged.columns, arranged.always
+        place = self._place
         place_of = {atom: place[name] for atom, name in scope.column_of.items()}
         other_of = {atom: place[name] for atom, name in scope.other_of.items()}
         compiler = Compiler(self._catalog.atoms, self._catalog.tests, place_of, other_of)
         judge: Callable[[int], Judge] = cache(lambda rule: compiler.judge(scope.trees[rule]))
         self._answers = Answers(self._columns, range(len(self._columns)), judge)
-        atoms = set().union(*(atoms_of(scope.trees[rule]) for rule in self._always))
-        places = {place_of[atom] for atom in atoms} | {
-            other_of[atom] for atom in atoms if atom in other_of
-        }
-        self._unprompted = Answers(self._columns, sorted(places), judge, self._always)
+        self._unprompted = self._answers_of(arranged.always, judge)
+        self._paired = {of: self._answers_of(rules, judge) for of, rules in arranged.paired.items()}
+
+    def _answers_of(self, rules: frozenset[int], judge: Callable[[int], Judge]) -> Answers:
+        """Return the answers for some rules alone, by the columns that these read."""
+        atoms = set().union(*(atoms_of(self._scope.trees[rule]) for rule in rules))
+        places = sorted({place for atom in atoms for place in self._places_of(atom)})
+        return Answers(self._columns, places, judge, rules)
+
+    def _places_of(self, atom: int) -> list[int]:
+        """Return where the column of an atom stands, and that of the field it refers to."""
+        names = [of[atom] for of in (self._scope.column_of, self._scope.other_of) if atom in of]
+        return [self._place[name] for name in names]
 
 
 def _never(_classes: Classes) -> bool:

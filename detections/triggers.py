@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick
 
+from detections.keywords import piece
 from detections.literals import END, START
 from detections.tree import And, Node, Not, Number, Or
-from detections.values import pieces_of_cells, reading_of
+from detections.values import piece_of_cell, reading_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 VERIFY_US = 8.0
 """What one look at a row costs, against which the cost of a trigger is weighed."""
+PAIR_US = 0.5
+"""What it costs a row to see whether the cells of two columns may go together."""
 TEST_US = {"regex": 1.5, "like": 1.0, "cidr": 0.6}
 LOW_VALUES_MAX = 256
 LOW_SHARE_MAX = 0.1
@@ -40,12 +43,14 @@ ALWAYS = Cover(1e9, None)
 
 
 class Sample:
-    """Values of one column as a batch had them, to count on."""
+    """Values of one column, or raw events, as a batch had them, to count on."""
 
     def __init__(self, values: Iterable[Cell]) -> None:
         counted = Counter(values)
         self.rows = sum(counted.values())
-        self.low = len(counted) <= min(LOW_VALUES_MAX, max(8, self.rows * LOW_SHARE_MAX))
+        few = min(LOW_VALUES_MAX, max(8, self.rows * LOW_SHARE_MAX))
+        raw = any(isinstance(value, bytes) for value in counted)
+        self.low = len(counted) <= few and not raw
         self.counted = counted.most_common(SAMPLE_MAX)
         self._readings: list[tuple[Reading, int]] = []
 
@@ -60,8 +65,8 @@ class Sample:
         """Return the share of rows in whose texts each literal stands, if in any."""
         search = BytesAhoCorasick(list(literals))
         found: Counter[bytes] = Counter()
-        pieces = pieces_of_cells([value for value, _ in self.counted])
-        for text, (_, count) in zip(pieces, self.counted, strict=True):
+        for value, count in self.counted:
+            text = piece(value) if isinstance(value, bytes) else piece_of_cell(value)
             for index in {i for i, _, _ in search.find_matches_as_indexes(text, overlapping=True)}:
                 found[literals[index]] += count
         return {literal: count / max(1, self.rows) for literal, count in found.items()}
@@ -133,7 +138,8 @@ class Costs:
     def _atom(self, number: int, *, positive: bool) -> Cover:
         atom, column = self._catalog.atoms[number], self._column_of[number]
         if atom.operation == "fieldref":
-            return ALWAYS
+            # Every row is compared, but in bulk; which rows will do is seen only then.
+            return _one(PAIR_US, column, number, positive=True) if positive else ALWAYS
         if atom.operation in ("null", "exists") or self.low(column):
             # Both are decided by the class of a value, so their absence can be a trigger too.
             share = self.held(number) if column in self._samples else 0.5

@@ -25,9 +25,14 @@ _OVERHEAD_BYTES = 150
 _NUL = "\0"
 
 
+def piece_of_cell(cell: str | None) -> bytes:
+    """Return a cell's texts as literals are searched in them; empty if it has none."""
+    return b"".join(map(marked, texts(cell)))
+
+
 def pieces_of_cells(cells: Sequence[Cell]) -> list[bytes]:
-    """Return each cell's texts as literals are searched in them; empty if it has none."""
-    return [b"".join(map(marked, texts(cell))) for cell in cells if not isinstance(cell, bytes)]
+    """Return the same of many cells."""
+    return [piece_of_cell(cell) for cell in cells if not isinstance(cell, bytes)]
 
 
 def pieces_of_texts(cells: Sequence[str]) -> list[bytes]:
