@@ -14,6 +14,7 @@ from ingest.logsources import (
     cisco,
     cloudtrail,
     documents,
+    egov,
     programs,
     suricata,
     web_access,
@@ -72,7 +73,7 @@ def read_auto(raw: bytes, origin: Origin) -> Read:
 
 
 def read_json(raw: bytes, origin: Origin) -> Read:
-    """Read a JSON object: a Windows event, Zeek, Suricata, CloudTrail, or any other."""
+    """Read a JSON object: a Windows event, Zeek, Suricata, CloudTrail, e-government, or other."""
     row = windows.read_raw(raw)
     if row is not None:
         return row
@@ -82,6 +83,7 @@ def read_json(raw: bytes, origin: Origin) -> Read:
         or cloudtrail.read_document(document, origin)
         or suricata.read_document(document, origin)
         or zeek.read_document(document, origin)
+        or egov.read_document(document, origin)
         or documents.read_document(document, origin)
     )
 
@@ -180,5 +182,6 @@ _READERS: Mapping[str, Reader] = {
     "postfix": _read_syslog,
     "zimbra": _line_reader(zimbra.read_line, "Zimbra"),
     "cisco": _line_reader(cisco.read_line, "Cisco IOS"),
+    "egov": egov.read,
     "json": documents.read,
 }

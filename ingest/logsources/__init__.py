@@ -16,6 +16,7 @@ HINTS: dict[str, str] = {
     "postfix": "postfix",
     "zimbra": "zimbra",
     "cisco": "cisco",
+    "egov": "egov",
     "json": "documents",
 }
 """What configuration and messages may name, and the module that reads it."""

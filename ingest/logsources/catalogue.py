@@ -10,6 +10,7 @@ from ingest.logsources import (
     cisco,
     cloudtrail,
     documents,
+    egov,
     postfix,
     programs,
     sshd,
@@ -76,6 +77,7 @@ _WORDS = {
     "postfix": "Postfix in syslog lines.",
     "zimbra": "Zimbra's audit.log and mailbox.log.",
     "cisco": "Cisco IOS messages (`%FACILITY-SEVERITY-MNEMONIC`), bare or in syslog lines.",
+    "egov": "Audit events of e-government applications (egov-events.md).",
     "json": "NDJSON without a log source of its own: every field by its dotted path.",
 }
 
@@ -122,6 +124,7 @@ def _layouts() -> dict[str, Iterable[Layout]]:
         "postfix": [postfix.LAYOUT],
         "zimbra": [zimbra.LAYOUT],
         "cisco": cisco.LAYOUTS,
+        "egov": [egov.LAYOUT],
         "json": [documents.LAYOUT],
     }
 

@@ -53,6 +53,7 @@ NEEDED = frozenset(
         "event.category",
         "event.reason",
         "event.dataset",
+        "vn.egov.record_count",
         "host.name",
         "message",
         "process.name",

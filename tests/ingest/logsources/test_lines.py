@@ -275,6 +275,7 @@ def test_pieces_of_a_long_audit_argument_are_joined() -> None:
         pytest.param("{}", "zeek", "is an empty JSON object", id="empty Zeek"),
         pytest.param("{}", "suricata", "is JSON but not Suricata's EVE", id="empty EVE"),
         pytest.param("{}", "cloudtrail", "is JSON but no CloudTrail event", id="empty CloudTrail"),
+        pytest.param('{"a": 1}', "egov", "no e-government event", id="no contract"),
         pytest.param("{", "json", "is not JSON", id="cut off"),
         pytest.param('{"a":' + "[" * 200 + "]" * 200 + "}", "json", "nested", id="deep"),
         pytest.param("[" * 100_000, "json", "nested too deeply", id="a bomb"),
@@ -338,6 +339,15 @@ DOCUMENTS: list[Any] = [
         {"event.action": "GetObject", "userIdentity.type": "Root", "source.ip": "192.0.2.1",
          "requestParameters.x": "\uffff0"},
         id="CloudTrail",
+    ),
+    pytest.param(
+        {"@timestamp": "2026-03-01T18:59:00+07:00", "event": {"action": "export"},
+         "vn": {"egov": {"system": "dvc", "record_count": 1200}}, "user": {"name": "lan"},
+         "source.ip": "10.31.7.21", "organization": {"id": "forged"}},
+        {}, "egov/audit",
+        {"event.action": "export", "vn.egov.record_count": "1200", "user.name": "lan",
+         "source.ip": "10.31.7.21", "event.dataset": "egov.audit"},
+        id="an application told by its fields",
     ),
 ]  # fmt: skip
 
