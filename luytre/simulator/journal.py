@@ -42,6 +42,7 @@ class Journal:
     def __init__(self) -> None:
         self._entries: dict[str, list[_Entry]] = defaultdict(list)
         self._plots: dict[str, Plot] = {}
+        self._silent: dict[str, list[tuple[str, float]]] = defaultdict(list)
 
     def add(self, file: str, at_s: float, line: str) -> None:
         """Note an everyday line."""
@@ -57,6 +58,15 @@ class Journal:
         """Note a line of an attack and the rules that must find it."""
         self._note(file, at_s, line, attack, rules)
 
+    def silence(self, file: str, marker: str, since_s: float) -> None:
+        """Let everyday lines of a file that hold a marker stay away from a time on."""
+        self._silent[file].append((marker, since_s))
+
+    def _heard(self, file: str, entry: _Entry) -> bool:
+        return bool(entry.attack) or not any(
+            entry.at_s > since_s and marker in entry.text for marker, since_s in self._silent[file]
+        )
+
     def _note(self, file: str, at_s: float, line: str, attack: str, rules: tuple[str, ...]) -> None:
         lines = self._entries[file]
         lines.append(_Entry(at_s, len(lines), line, attack, rules))
@@ -66,7 +76,7 @@ class Journal:
         evidence: dict[str, list[Evidence]] = defaultdict(list)
         timeline: dict[str, list[int]] = {}
         for file, entries in sorted(self._entries.items()):
-            ordered = sorted(entries)
+            ordered = sorted(entry for entry in entries if self._heard(file, entry))
             target = folder / file
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes("".join(f"{entry.text}\n" for entry in ordered).encode())

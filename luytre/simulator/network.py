@@ -38,14 +38,14 @@ def record(scene: Scene, at_s: float, path: str, **fields: Any) -> str:
 def session(  # noqa: PLR0913 - the parts of a session
     scene: Scene, at_s: float, source: str, destination: str, port: int, *,
     state: str = ESTABLISHED, proto: str = "tcp", service: str | None = None,
-    port_from: int = 50_000,
+    port_from: int = 50_000, sent: int = 1_200,
 ) -> str:  # fmt: skip
     """Return a line of conn.log."""
     answered = 0 if state == UNANSWERED else 5400
     more = {"service": service} if service else {}  # Zeek leaves out what it does not know
     return record(
         scene, at_s, "conn", id__orig_h=source, id__orig_p=port_from, id__resp_h=destination,
-        id__resp_p=port, proto=proto, duration=1.25, orig_bytes=1200,
+        id__resp_p=port, proto=proto, duration=1.25, orig_bytes=sent,
         resp_bytes=answered, conn_state=state, local_orig=source.startswith("10."),
         local_resp=destination.startswith("10."), orig_pkts=12, resp_pkts=answered // 540,
         **more,

@@ -34,7 +34,9 @@ VIDEO_SERVER = "10.1.6.8"
 GATEWAY = "10.1.2.15"
 SCANNER = "10.1.1.90"
 MONITOR = "192.0.2.10"
-WEB_HOST, MAIL_HOST = "web01", "mail01"
+WEB_HOST, MAIL_HOST, DATABASE_HOST = "web01", "mail01", "db01"
+DATABASE_SERVER = "10.1.5.10"
+PLATFORM = "10.1.4.10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,5 +133,5 @@ def citizen(dice: Random) -> str:
 
 
 def stranger(dice: Random) -> str:
-    """Return the address of a scanner; none of them is an attacker of the five attacks."""
+    """Return the address of a scanner; none of them is an attacker of the attacks."""
     return f"198.51.100.{dice.randrange(100, 250)}"

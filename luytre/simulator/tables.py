@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from luytre.simulator import province as place
+from luytre.simulator.applications import EVENTS, PLATFORM_ACCESS
 from luytre.simulator.attackers import LISTED
+from luytre.simulator.audited import AUDIT
 from luytre.simulator.windows_events import windows_file
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ CHANGE = "2025-07-01"
 """When districts ended and the tree became two tiers."""
 
 
-def write_tables(folder: Path, province: Province, start: datetime) -> None:
+def write_tables(folder: Path, province: Province, start: datetime, *, whole: bool) -> None:
     """Write ``tables/*.csv`` and ``luytre.yaml`` into ``folder``."""
     tables = folder / "tables"
     tables.mkdir(parents=True, exist_ok=True)
@@ -36,7 +38,7 @@ def write_tables(folder: Path, province: Province, start: datetime) -> None:
         ("indicators", INDICATORS, _indicators(start)),
     ):
         _csv(tables / f"{name}.csv", header.split(), rows)
-    (folder / "luytre.yaml").write_text(_settings(province), encoding="utf-8")
+    (folder / "luytre.yaml").write_text(_settings(province, whole=whole), encoding="utf-8")
 
 
 def _csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -66,6 +68,8 @@ def _assets(province: Province) -> Iterator[Sequence[str]]:
         ("fs01", place.FILE_SERVER, "Máy chủ tệp", "2", "server"),
         ("vms01", place.VIDEO_SERVER, "Máy chủ giám sát hình ảnh", "2", "server"),
         ("bk01", place.BACKUP_SERVER, "Máy chủ sao lưu", "3", "server"),
+        (place.DATABASE_HOST, place.DATABASE_SERVER, "Cơ sở dữ liệu y tế", "4", "server"),
+        ("lgsp01", place.PLATFORM, "Nền tảng tích hợp, chia sẻ dữ liệu", "3", "server"),
         ("scan01", place.SCANNER, "Máy quét lỗ hổng", "3", "scanner"),
         ("adm01", place.ADMIN_PC, "Tổ quản trị hệ thống", "3", "server"),
     ):
@@ -93,7 +97,7 @@ def _indicators(start: datetime) -> Iterator[Sequence[str]]:
         yield value, kind, name, confidence, "minh-ha-cti", *holds
 
 
-def _settings(province: Province) -> str:
+def _settings(province: Province, *, whole: bool) -> str:
     centre = place.CENTRE
     files = [
         ("logs/portal/access.log*", "nginx", centre),
@@ -104,6 +108,12 @@ def _settings(province: Province) -> str:
         ("logs/sensor/*.log", "zeek", centre),
         *((windows_file(commune), "windows", commune.id) for commune in province.communes),
     ]
+    if whole:
+        files += [
+            (EVENTS, "egov", centre),
+            (PLATFORM_ACCESS, "nginx", centre),
+            (AUDIT, "auditd", centre),
+        ]
     inputs = "".join(
         f'    - paths: ["{path}"]\n      log_source: {name}\n      organization: {owner}\n'
         for path, name, owner in files

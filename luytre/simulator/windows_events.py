@@ -25,8 +25,13 @@ def event(
     scene: Scene, at_s: float, pc: Pc, log: tuple[str, str], number: int, data: dict[str, Any]
 ) -> str:
     """Return an event of ``log`` (channel, provider) with the id ``number``."""
+    system = _system(scene, at_s, pc, log, number)
+    return json.dumps({"Event": {"System": system, "EventData": data}})
+
+
+def _system(scene: Scene, at_s: float, pc: Pc, log: tuple[str, str], number: int) -> dict[str, Any]:
     channel, provider = log
-    system = {
+    return {
         "Provider": {"#attributes": {"Name": provider}},
         "EventID": number,
         "Level": 4,
@@ -35,7 +40,16 @@ def event(
         "Channel": channel,
         "Computer": pc.host,
     }
-    return json.dumps({"Event": {"System": system, "EventData": data}})
+
+
+def cleared(scene: Scene, at_s: float, pc: Pc, user: str) -> str:
+    """Return that somebody cleared the Security log (1102)."""
+    system = _system(scene, at_s, pc, (SECURITY[0], "Microsoft-Windows-Eventlog"), 1102)
+    who = {
+        "SubjectUserSid": "S-1-5-21-1-2-3-1001", "SubjectUserName": user,
+        "SubjectDomainName": pc.host, "SubjectLogonId": "0x7a11c",
+    }  # fmt: skip
+    return json.dumps({"Event": {"System": system, "UserData": {"LogFileCleared": who}}})
 
 
 def account(commune: Commune, pc: Pc) -> str:

@@ -31,9 +31,9 @@ UNSEEN = 826_411
 """A seed that nobody looked at before: its false alarms are counted below as they came."""
 
 
-def alerts(folder: Path, seed: int) -> tuple[Truth, list[Alert]]:
+def alerts(folder: Path, seed: int, *, whole: bool = False) -> tuple[Truth, list[Alert]]:
     """Simulate, and take the way that events take in production."""
-    truth = simulate(folder, seed=seed, start=START, rate=0.25)
+    truth = simulate(folder, seed=seed, start=START, rate=0.25, whole=whole)
     config = load_config(folder / "luytre.yaml")
     clock = ManualClock(START)
     rules = load_rules([BUILTIN], builtin=False)
@@ -77,9 +77,13 @@ def false_alarms(truth: Truth, found: list[Alert]) -> Counter[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("seed", [*DEVELOPED, UNSEEN])
-def test_every_attack_is_found_and_nothing_else_alarms(seed: int, tmp_path: Path) -> None:
-    truth, found = alerts(tmp_path, seed)
+@pytest.mark.parametrize(("whole", "attacks"), [(False, 5), (True, 16)], ids=["demo", "whole"])
+def test_every_attack_is_found_and_nothing_else_alarms(
+    seed: int, *, whole: bool, attacks: int, tmp_path: Path
+) -> None:
+    truth, found = alerts(tmp_path, seed, whole=whole)
 
+    assert len(truth.attacks) == attacks
     missed = {attack.id: attack.missed(verdicts(found)) for attack in truth.attacks}
     assert missed == dict.fromkeys(missed, frozenset())
     wrong = false_alarms(truth, found)

@@ -1,6 +1,7 @@
 """A simulated province repeats, and its truth is true to the line."""
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from luytre.simulator.journal import read_timeline
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 
 
-def province(folder: Path, *, seed: int = 1, attacks: bool = True, minutes: float = 2) -> Truth:
-    return simulate(folder, seed=seed, start=START, minutes=minutes, attacks=attacks, rate=0.5)
+def province(folder: Path, *, seed: int = 1, attacks: bool = True, whole: bool = False) -> Truth:
+    return simulate(
+        folder, seed=seed, start=START, minutes=2, attacks=attacks, rate=0.5, whole=whole
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -40,10 +43,11 @@ def test_another_seed_gives_other_people_and_lines(tmp_path: Path) -> None:
     assert one["tables/identities.csv"] != other["tables/identities.csv"]
 
 
-def test_evidence_names_the_very_lines(tmp_path: Path) -> None:
-    truth = province(tmp_path / "a")
+@pytest.mark.parametrize(("whole", "attacks"), [(False, 5), (True, 16)])
+def test_evidence_names_the_very_lines(*, whole: bool, attacks: int, tmp_path: Path) -> None:
+    truth = province(tmp_path / "a", whole=whole)
 
-    assert len(truth.attacks) == 5
+    assert len(truth.attacks) == attacks
     for attack in truth.attacks:
         assert attack.evidence
         assert attack.rules
@@ -75,6 +79,20 @@ def test_attacks_only_add_lines(tmp_path: Path) -> None:
         assert innocent == (tmp_path / "b" / file).read_bytes().split(b"\n")
 
 
+def test_a_machine_whose_logging_is_switched_off_says_nothing_more(tmp_path: Path) -> None:
+    truth = province(tmp_path / "a", whole=True)
+    calm = province(tmp_path / "b", whole=True, attacks=False)
+
+    last = next(a for a in truth.attacks if a.id == "silence").evidence[-1]
+    lines = (tmp_path / "a" / last.file).read_text().splitlines()
+    host = json.loads(lines[last.number - 1])["Event"]["System"]["Computer"]
+    assert not any(f'"Computer": "{host}"' in line for line in lines[last.number :])
+    assert any(f'"Computer": "{host}"' in line for line in lines[: last.number - 4])
+    others = [json.loads(line)["Event"]["System"]["Computer"] for line in lines[last.number :]]
+    assert len(set(others)) == 4
+    assert calm.events[last.file] > truth.events[last.file] - 30
+
+
 def test_lines_are_in_the_order_of_time(tmp_path: Path) -> None:
     province(tmp_path / "a")
 
@@ -89,8 +107,9 @@ def test_the_truth_is_read_back(tmp_path: Path) -> None:
     assert read_truth(tmp_path / "a") == truth
 
 
-def test_the_settings_are_valid_and_their_tables_there(tmp_path: Path) -> None:
-    truth = province(tmp_path / "a")
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_settings_are_valid_and_their_tables_there(*, whole: bool, tmp_path: Path) -> None:
+    truth = province(tmp_path / "a", whole=whole)
     config = load_config(tmp_path / "a" / "luytre.yaml")
 
     tables = (config.enrich.organizations, config.enrich.assets, config.enrich.identities)
