@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from playbooks.actions.kinds import is_built_in
 from playbooks.variables import misfit
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def given_by(loaded: Loaded, alert: Alert) -> dict[str, str]:
     given = {}
     for name, column in loaded.notes.fill.items():
         value = cells.get(column, "")
+        if column == "user.name" and is_built_in(value):
+            continue  # Windows itself did it: there is nobody to disable.
         if value and not misfit(loaded.playbook.playbook_variables[name].type, value):
             given[name] = value
     return given

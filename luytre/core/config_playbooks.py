@@ -111,6 +111,10 @@ class DirectoryConfig(Section):
     account_attribute: str = Field(
         "sAMAccountName", description="The attribute that holds an account's name."
     )
+    domains: tuple[str, ...] = Field(
+        (),
+        description="The names of its domain in accounts, as `MINHHA` of `MINHHA\\lan` and `minhha.example` of `lan@minhha.example`; an account of another domain is refused.",
+    )
     kind: Literal["active-directory", "attribute"] = Field(
         "active-directory",
         description="How an account is disabled: a bit of `userAccountControl`, or an attribute that gets a value.",

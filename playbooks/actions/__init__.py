@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from playbooks.actions.http import HttpRequest
 from playbooks.actions.isolate import IsolateHost, Isolation, ReleaseHost
 from playbooks.actions.lookup import LookupIndicator, QueryAlerts, QueryArchive
 from playbooks.actions.mail import Mailer, NotifyOrganisation, SendMail
+from playbooks.actions.never import NeverTouch
 from playbooks.actions.nftables import Nftables
 from playbooks.actions.ticket import OpenTicket
 from playbooks.actions.wait import Wait
@@ -30,7 +30,7 @@ from playbooks.actions.webhook import SendMessage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from luytre.core.config_playbooks import NeverTouchConfig, PlaybooksConfig
+    from luytre.core.config_playbooks import PlaybooksConfig
     from playbooks.actions.kinds import Arguments
 
 ACTIONS: dict[str, type[Action[Any]]] = {
@@ -75,7 +75,8 @@ class Actions:
     def __init__(self, settings: PlaybooksConfig, services: Services) -> None:
         resolve = services.resolve
         mailer = Mailer(settings.mail)
-        accounts = Accounts(settings.directories)
+        self._never = NeverTouch(settings.never_touch)
+        accounts = Accounts(settings.directories, self._never)
         firewalls = {each.name: Fortigate(each, resolve) for each in settings.fortigates}
         nftables = Nftables(settings.nftables)
         isolation = Isolation(settings.isolation, resolve)
@@ -102,7 +103,6 @@ class Actions:
             Wait(),
         ]
         self._actions = {action.name: action for action in made}
-        self._never = _Never(settings.never_touch)
 
     def get(self, name: str) -> Action[Any]:
         """Return an action by its name; raises ``ActionFailedError``."""
@@ -144,29 +144,3 @@ def check(action: Action[Any] | type[Action[Any]], raw: Mapping[str, Any]) -> Ar
         place = ".".join(map(str, first["loc"]))
         message = first["msg"].removeprefix("Value error, ")
         raise ActionFailedError(f"{action.name}: {place}: {message}") from None
-
-
-class _Never:
-    """What must never be touched, whoever approves it."""
-
-    def __init__(self, settings: NeverTouchConfig) -> None:
-        self._networks = [ipaddress.ip_network(each) for each in settings.addresses]
-        self._names = {
-            "account": {each.lower() for each in settings.accounts},
-            "host": {each.lower().rstrip(".") for each in settings.hosts},
-        }
-
-    def check(self, plan: Plan) -> None:
-        for touch in plan.touches:
-            if self._holds(touch.kind, touch.value):
-                raise ActionFailedError(f"{touch.kind} {touch.value} must never be touched")
-
-    def _holds(self, kind: str, value: str) -> bool:
-        if kind == "address":
-            address = ipaddress.ip_address(value)
-            return any(address.version == n.version and address in n for n in self._networks)
-        name = value.lower().rstrip(".")
-        # A host may be named with or without its domain, an account as user@domain.
-        short = name.split("." if kind == "host" else "@")[0]
-        listed = self._names[kind]
-        return name in listed or short in {each.split(".")[0].split("@")[0] for each in listed}

@@ -14,15 +14,20 @@ from playbooks.actions.action import (
     Touch,
 )
 from playbooks.actions.kinds import Account, Arguments, Word
-from playbooks.actions.ldap import Directory
+from playbooks.actions.ldap import Directory, Found
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from luytre.core.config_playbooks import DirectoryConfig
+    from playbooks.actions.never import NeverTouch
 
 ACCOUNT_DISABLED = 0x2
 """ADS_UF_ACCOUNTDISABLE of ``userAccountControl``."""
+
+
+NAMES = ("sAMAccountName", "userPrincipalName", "uid", "mail")
+"""The names that an account may have in a directory."""
 
 
 class AccountArguments(Arguments):
@@ -35,8 +40,9 @@ class AccountArguments(Arguments):
 class Accounts:
     """Switches accounts off and on; what is so already stays so."""
 
-    def __init__(self, settings: Sequence[DirectoryConfig]) -> None:
+    def __init__(self, settings: Sequence[DirectoryConfig], never: NeverTouch) -> None:
         self._directories = {each.name: each for each in settings}
+        self._never = never
 
     def directory(self, name: str) -> DirectoryConfig:
         """Return a directory by its name; raises ``ActionFailedError``."""
@@ -50,14 +56,57 @@ class Accounts:
         attribute = settings.attribute
         if settings.kind == "active-directory":
             attribute = "userAccountControl"
+        wanted = _spellings(settings, given.account)
         with Directory(settings) as directory:
-            name, before = directory.find(given.account, attribute)
+            found = _find(directory, settings, wanted, attribute)
+            # The entry may be known by a name that nobody would recognise in the step.
+            for name in (value for each in NAMES for value in found.values.get(each.lower(), ())):
+                self._never.refuse("account", name)
+            before = found.values.get(attribute.lower(), [])
             if settings.kind == "active-directory":
                 after = [_flags(before, off=off)]
             else:
                 after = [settings.disabled_value] if off else []
             if after != before:
-                directory.replace(name, attribute, after)
+                directory.replace(found.name, attribute, after)
+
+
+def _spellings(settings: DirectoryConfig, account: str) -> list[tuple[str, str]]:
+    r"""Return where to look an account up: attribute and value, in the order of trust.
+
+    ``DOMAIN\name`` only means something in its own domain: a namesake of another must not be hit.
+    ``name@realm`` is first a user principal name, then a name of that domain, as Windows has it
+    (MS-ADTS 5.1.1.1.1). Raises ``ActionFailedError``.
+    """
+    ours = {each.casefold() for each in settings.domains}
+    plain, by_mail = settings.account_attribute, settings.account_attribute
+    domain, _, name = account.rpartition("\\")
+    if domain:
+        if domain.casefold() not in ours:
+            raise ActionFailedError(
+                f"{account} is of the domain {domain}, which {settings.name} is not named"
+                " (playbooks.directories.domains)"
+            )
+        return [(plain, name)]
+    name, _, realm = account.partition("@")
+    if not realm:
+        return [(plain, account)]
+    if settings.kind == "active-directory":
+        by_mail = "userPrincipalName"
+    return [(by_mail, account), *([(plain, name)] if realm.casefold() in ours else [])]
+
+
+def _find(
+    directory: Directory, settings: DirectoryConfig, wanted: list[tuple[str, str]], attribute: str
+) -> Found:
+    """Return the account that the first fitting spelling names; raises ``ActionFailedError``."""
+    for place, value in wanted:
+        found = directory.find(place, value, [attribute, *NAMES])
+        if len(found) > 1:
+            raise ActionFailedError(f"more than one account of {settings.name} is named {value}")
+        if found:
+            return found[0]
+    raise ActionFailedError(f"no account of {settings.name} is named {wanted[0][1]}")
 
 
 def _flags(before: list[str], *, off: bool) -> str:

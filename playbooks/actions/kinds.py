@@ -13,7 +13,18 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63}){0,8}")
-_ACCOUNT = re.compile(r"[^\W_][\w.$@-]{0,103}", re.ASCII)
+_ACCOUNT = re.compile(
+    r"([a-z0-9][a-z0-9._-]{0,62}\\)?\w[\w.-]{0,63}\$?(@[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?)?",
+    re.ASCII | re.IGNORECASE,
+)
+r"""``name``, ``DOMAIN\name`` or ``name@realm``; machines and services end in a dollar sign."""
+
+_BUILT_IN = re.compile(
+    r"((nt authority|nt service|nt virtual machine|builtin|window manager|font driver host"
+    r"|iis apppool|autorite nt)\\.*|(.*\\)?(system|local service|network service|anonymous logon"
+    r"|dwm-\d+|umfd-\d+)|s-1-5-(1[89]|20))",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _MAIL = re.compile(r"[a-z0-9][a-z0-9._%+-]{0,63}@[a-z0-9]([a-z0-9-]{0,62}\.){1,8}[a-z]{2,63}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -64,6 +75,19 @@ def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def is_built_in(account: str) -> bool:
+    """Say whether an account belongs to Windows itself: no directory has it to disable."""
+    return _BUILT_IN.fullmatch(account) is not None
+
+
+def _account(value: str) -> str:
+    if is_built_in(value):
+        raise ValueError(f"{value[:60]!r} is built into the machine: no directory has it")
+    if not _ACCOUNT.fullmatch(value):
+        raise ValueError(f"{value[:60]!r} is no account name")
+    return value
+
+
 def _mail(value: str) -> str:
     if not _MAIL.fullmatch(value.lower()):
         raise ValueError(f"{value[:60]!r} is no e-mail address")
@@ -84,7 +108,7 @@ def _line(value: str) -> str:
 
 Address = Annotated[str, Field(max_length=45), AfterValidator(_address)]
 Host = Annotated[str, Field(max_length=253), AfterValidator(_host)]
-Account = Annotated[str, Field(max_length=104), _matching(_ACCOUNT, "account name")]
+Account = Annotated[str, Field(max_length=190), AfterValidator(_account)]
 Word = Annotated[str, Field(max_length=128), _matching(_WORD, "name")]
 Mail = Annotated[str, Field(max_length=254), AfterValidator(_mail)]
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]

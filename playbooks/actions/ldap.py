@@ -9,14 +9,15 @@ import contextlib
 import re
 import socket
 import ssl
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from playbooks.actions import ber
 from playbooks.actions.action import ActionFailedError, ActionUnclearError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
     from types import TracebackType
 
     from luytre.core.config_playbooks import DirectoryConfig
@@ -25,8 +26,15 @@ BIND, BOUND, SEARCH, ENTRY, SEARCHED, REFERENCE, MODIFY, MODIFIED, EXTENDED, ANS
     0x60, 0x61, 0x63, 0x64, 0x65, 0x73, 0x66, 0x67, 0x77, 0x78,
 )  # fmt: skip
 START_TLS = "1.3.6.1.4.1.1466.20037"
-SUCCESS = 0
+SUCCESS, SIZE_LIMIT = 0, 4
 _URL = re.compile(r"ldaps?://[a-z0-9.-]+(:\d{1,5})?/?|ldaps?://\[[0-9a-f:]+\](:\d{1,5})?/?")
+
+
+class Found(NamedTuple):
+    """An account: its distinguished name, and its attributes by their names in small letters."""
+
+    name: str
+    values: dict[str, list[str]]
 
 
 class Directory:
@@ -60,22 +68,24 @@ class Directory:
     ) -> None:
         self._stream.close()
 
-    def find(self, account: str, attribute: str) -> tuple[str, list[str]]:
-        """Return the one account's distinguished name and the values of an attribute of it."""
+    def find(self, place: str, value: str, attributes: Sequence[str]) -> list[Found]:
+        """Return the accounts, two at most, whose attribute ``place`` has a value.
+
+        Raises:
+            ActionFailedError: the directory did not answer, or not like one.
+        """
+        with self._before_change():
+            return self._search(self._question(place, value, attributes))
+
+    def _question(self, place: str, value: str, attributes: Sequence[str]) -> bytes:
         # The value travels as an assertion of its own: there is no filter text to break out of.
-        equal = ber.encode(0xA3, ber.text(self._settings.account_attribute), ber.text(account))
+        equal = ber.encode(0xA3, ber.text(place), ber.text(value))
         # Whole subtree, follow no alias, two entries and 15 seconds at most, types with values.
-        asked = ber.encode(
+        return ber.encode(
             SEARCH, ber.text(self._settings.search_in), ber.integer(2, ber.ENUMERATED),
             ber.integer(0, ber.ENUMERATED), ber.integer(2), ber.integer(15),
-            ber.boolean(value=False), equal, ber.encode(ber.SEQUENCE, ber.text(attribute)),
+            ber.boolean(value=False), equal, ber.encode(ber.SEQUENCE, *map(ber.text, attributes)),
         )  # fmt: skip
-        with self._before_change():
-            entries = self._search(asked)
-        if len(entries) != 1:
-            many = "no account" if not entries else "more than one account"
-            raise ActionFailedError(f"{many} of {self._settings.name} is named {account}")
-        return entries[0]
 
     def replace(self, name: str, attribute: str, values: list[str]) -> None:
         """Give an attribute these values instead of all it has."""
@@ -125,22 +135,29 @@ class Directory:
         )
         self._check(*self._ask(asked), BOUND, "the login")
 
-    def _search(self, asked: bytes) -> list[tuple[str, list[str]]]:
+    def _search(self, asked: bytes) -> list[Found]:
         entries = []
         tag, content = self._ask(asked)
         while tag in {ENTRY, REFERENCE}:
             if tag == ENTRY:
                 entries.append(_entry(content))
             tag, content = self._receive()
-        self._check(tag, content, SEARCHED, "the search")
+        self._check(tag, content, SEARCHED, "the search", {SUCCESS, SIZE_LIMIT})
         return entries
 
-    def _check(self, tag: int, content: bytes, wanted: int, what: str) -> None:
+    def _check(
+        self,
+        tag: int,
+        content: bytes,
+        wanted: int,
+        what: str,
+        good: AbstractSet[int] = frozenset({SUCCESS}),
+    ) -> None:
         parts = list(ber.elements(content))
         if tag != wanted or len(parts) < 3 or parts[0][0] != ber.ENUMERATED:  # noqa: PLR2004
             raise ber.BerError(f"{what} was answered with something else")
         code = ber.number(parts[0][1])
-        if code != SUCCESS:
+        if code not in good:
             words = parts[2][1][:200].decode(errors="backslashreplace")
             raise ActionFailedError(f"{self._settings.name} refused {what}: {code} {words}")
 
@@ -163,14 +180,15 @@ class Directory:
         return parts[1]
 
 
-def _entry(content: bytes) -> tuple[str, list[str]]:
+def _entry(content: bytes) -> Found:
     parts = list(ber.elements(content))
     if len(parts) < 2:  # noqa: PLR2004
         raise ber.BerError("an entry without attributes")
-    values: list[str] = []
+    values: dict[str, list[str]] = {}
     for _, attribute in ber.elements(parts[1][1]):
         fields = list(ber.elements(attribute))
         if len(fields) < 2:  # noqa: PLR2004
             raise ber.BerError("an attribute without values")
-        values += [value.decode() for _, value in ber.elements(fields[1][1])]
-    return parts[0][1].decode(), values
+        name = fields[0][1].decode().lower()
+        values[name] = [value.decode() for _, value in ber.elements(fields[1][1])]
+    return Found(parts[0][1].decode(), values)

@@ -25,10 +25,12 @@ attributetype ( 1.2.840.113556.1.4.8 NAME 'userAccountControl' EQUALITY integerM
   SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
 attributetype ( 1.2.840.113556.1.4.221 NAME 'sAMAccountName' EQUALITY caseIgnoreMatch
   SUBSTR caseIgnoreSubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.4.656 NAME 'userPrincipalName' EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
 attributetype ( 1.3.6.1.4.1.4203.666.1.1 NAME 'lockedSince' EQUALITY caseIgnoreMatch
   SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
 objectclass ( 1.2.840.113556.1.5.9 NAME 'user' SUP inetOrgPerson STRUCTURAL
-  MAY ( userAccountControl $ sAMAccountName $ lockedSince ) )
+  MAY ( userAccountControl $ sAMAccountName $ userPrincipalName $ lockedSince ) )
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {folder}/slapd.pid
@@ -57,6 +59,12 @@ sAMAccountName: {name}
 userAccountControl: 512
 
 """
+
+
+ACCOUNTS = ("nam", "lan", "svc-sao-luu$", "ha.tt", "admin", "krbtgt")
+PROTECTED = ("admin", "krbtgt")
+PRINCIPALS = {"ha.tt": "ha@tinh.test", "admin": "chu.tich@tinh.test"}
+"""Who has a user principal name that is not the account's name, as Windows allows."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +115,11 @@ def serve(authority: trustme.CA, folder: Path) -> Iterator[Directory]:
     (folder / "password").write_text(PASSWORD)
     text = CONFIG.format(folder=folder, base=BASE, root=ROOT, password=PASSWORD)
     (folder / "slapd.conf").write_text(text)
-    names = ["nam", "lan", "twin1", "twin2"]
+    names = [*ACCOUNTS, "twin1", "twin2"]
     entries = ENTRIES + "".join(ENTRY.format(name=name, base=BASE) for name in names)
+    for name, principal in PRINCIPALS.items():
+        line = f"sAMAccountName: {name}\n"
+        entries = entries.replace(line, f"{line}userPrincipalName: {principal}\n")
     entries = entries.replace("sAMAccountName: twin2", "sAMAccountName: twin1")
     add = [shutil.which("slapadd", path="/usr/sbin") or "slapadd", "-f", str(folder / "slapd.conf")]
     subprocess.run(add, input=entries.format(base=BASE), text=True, check=True, capture_output=True)

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from luytre.core.config_playbooks import DirectoryConfig
+from luytre.core.config_playbooks import DirectoryConfig, NeverTouchConfig
 from playbooks.actions.action import ActionFailedError
 from playbooks.actions.ldap import Directory as LdapClient
+from playbooks.actions.never import NeverTouch
 from tests.playbooks.directory import Directory
 from tests.playbooks.doing import ORDER, actions, settings
 from tests.playbooks.servers import raw
@@ -64,14 +65,85 @@ def test_a_directory_refuses(
         doing.perform("disable-account", {"account": account, "directory": "ad"}, ORDER)
 
 
+@pytest.mark.parametrize(
+    ("account", "name"),
+    [
+        pytest.param("nam", "nam", id="plain"),
+        pytest.param("TINH\\nam", "nam", id="with the domain"),
+        pytest.param("tinh.test\\NAM", "nam", id="with the domain's long name"),
+        pytest.param("nam@tinh.test", "nam", id="name@realm without a principal name"),
+        pytest.param("ha@tinh.test", "ha.tt", id="user principal name"),
+        pytest.param("TINH\\svc-sao-luu$", "svc-sao-luu$", id="managed service"),
+        pytest.param("svc-sao-luu$", "svc-sao-luu$", id="managed service, plain"),
+    ],
+)
+def test_every_spelling_of_an_account_is_understood(
+    directory: Directory, account: str, name: str
+) -> None:
+    config = directory.settings(domains=("TINH", "tinh.test"))
+    doing = actions(settings(directories=(config,)))
+    given = {"account": account, "directory": "ad"}
+    doing.perform("disable-account", given, ORDER)
+    off = directory.attribute(name, "userAccountControl")
+    doing.perform("enable-account", given, ORDER)
+
+    assert off == ["514"]
+    assert directory.attribute(name, "userAccountControl") == ["512"]
+
+
+@pytest.mark.parametrize(
+    ("account", "problem"),
+    [
+        pytest.param("OTHER\\nam", "is of the domain OTHER", id="a namesake elsewhere"),
+        pytest.param("nam@other.test", "no account", id="another realm"),
+        pytest.param("svc-sao-luu", "no account", id="a service without its dollar sign"),
+        pytest.param("NT AUTHORITY\\SYSTEM", "built into the machine", id="SYSTEM"),
+        pytest.param("SYSTEM", "built into the machine", id="SYSTEM, bare"),
+        pytest.param("S-1-5-18", "built into the machine", id="SYSTEM, as a SID"),
+        pytest.param("Window Manager\\DWM-3", "built into the machine", id="the desktop"),
+        pytest.param("TINH\\TINH\\nam", "no account name", id="two domains"),
+        pytest.param("nam@a@tinh.test", "no account name", id="two realms"),
+        pytest.param("nam$x", "no account name", id="a dollar sign inside"),
+        pytest.param("chu.tich@tinh.test", "admin must never", id="protected by another name"),
+    ],
+)
+def test_what_is_not_this_domain_s_or_protected_is_refused(
+    directory: Directory, account: str, problem: str
+) -> None:
+    config = directory.settings(domains=("TINH", "tinh.test"))
+    doing = actions(settings(directories=(config,), never_touch={"accounts": ("TINH\\Admin",)}))
+
+    with pytest.raises(ActionFailedError, match=problem):
+        doing.perform("disable-account", {"account": account, "directory": "ad"}, ORDER)
+    assert directory.attribute("admin", "userAccountControl") == ["512"]
+
+
+LISTED = ("svc_backup$", "MINHHA\\quan.tri", "le@minhha.example")
+
+
+@pytest.mark.parametrize("account", [
+    "svc_backup$", "SVC_BACKUP$", "svc_backup", "MINHHA\\svc_backup$", "svc_backup$@minhha.example",
+    "quan.tri", "QUAN.TRI@minhha.example", "OTHER\\quan.tri", "le", "minhha.example\\le", "le@x.example",
+])  # fmt: skip
+def test_the_never_touch_list_holds_for_every_spelling(account: str) -> None:
+    never = NeverTouch(NeverTouchConfig(accounts=LISTED))
+
+    with pytest.raises(ActionFailedError, match="never be touched"):
+        never.refuse("account", account)
+
+
+@pytest.mark.parametrize("account", ["quan", "svc", "le.minh", "minhha.example", "backup$"])
+def test_the_never_touch_list_holds_for_nobody_else(account: str) -> None:
+    NeverTouch(NeverTouchConfig(accounts=LISTED)).refuse("account", account)
+
+
 @pytest.mark.parametrize("account", ["*", "nam)(cn=*", "n*", "(nam)", "\\6eam"])
 def test_a_name_is_never_a_filter(directory: Directory, account: str) -> None:
     """The arguments would refuse these; here they reach the directory itself."""
     with (
         LdapClient(directory.settings()) as client,
-        pytest.raises(ActionFailedError, match="no account"),
     ):
-        client.find(account, "cn")
+        assert client.find("sAMAccountName", account, ["cn"]) == []
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,14 @@ def test_an_event_fills_only_what_fits() -> None:
     assert not blocked[0].touches
 
 
+@pytest.mark.parametrize("user", ["NT AUTHORITY\\SYSTEM", "SYSTEM", "Font Driver Host\\UMFD-0"])
+def test_what_windows_does_itself_is_nobody_s_account(user: str) -> None:
+    assert "__account__" not in given_by(STEMS["ransomware"], alert(user_name=user))
+    assert given_by(STEMS["ransomware"], alert(user_name="MINHHA\\lan"))["__account__"] == (
+        "MINHHA\\lan"
+    )
+
+
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Alert]]:
     """The simulator's attacks, each with the alerts that found it."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.playbooks.directory import SLAPD
 from tests.playbooks.hostile import CANARY
 from tests.proofs import (
     actions,
@@ -13,6 +14,7 @@ from tests.proofs import (
     cluster,
     corpus,
     correlate,
+    directories,
     grammar,
     honest,
     hostile,
@@ -102,6 +104,16 @@ def test_hostile_values_reach_nobody_and_run_nothing(tmp_path: Path) -> None:
     assert not Path(CANARY).exists()
     assert outcome.done > 100
     assert outcome.refused > 1000
+
+
+@pytest.mark.skipif(not SLAPD.exists(), reason="OpenLDAP is missing (apt install slapd)")
+def test_hostile_names_change_no_account_of_a_directory(tmp_path: Path) -> None:
+    outcome = directories.prove(tmp_path / "ldap", count=300, seed=20261125)
+
+    assert not outcome.problems
+    assert outcome.disabled == 0
+    assert outcome.refused == outcome.calls > 1000
+    assert outcome.found > 0
 
 
 def test_every_alteration_up_to_the_anchor_is_found_and_named() -> None:
