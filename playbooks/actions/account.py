@@ -50,6 +50,10 @@ class Accounts:
             raise ActionFailedError(f"no directory is named {name} (playbooks.directories)")
         return self._directories[name]
 
+    def check(self, given: AccountArguments) -> None:
+        """Raise ``ActionFailedError`` if the directory is unknown, or the account not of it."""
+        _spellings(self.directory(given.directory), given.account)
+
     def switch(self, given: AccountArguments, *, off: bool) -> None:
         """Disable or enable an account."""
         settings = self.directory(given.directory)
@@ -130,7 +134,7 @@ class DisableAccount(Action[AccountArguments]):
         self._accounts = accounts
 
     def plan(self, given: AccountArguments) -> Plan:
-        self._accounts.directory(given.directory)
+        self._accounts.check(given)
         return Plan(
             f"disable the account {given.account} of {given.directory}",
             f"khóa tài khoản {given.account} của {given.directory}",
@@ -157,7 +161,7 @@ class EnableAccount(Action[AccountArguments]):
         self._accounts = accounts
 
     def plan(self, given: AccountArguments) -> Plan:
-        self._accounts.directory(given.directory)
+        self._accounts.check(given)
         where = f"{given.account} of {given.directory}"
         vi = f"mở lại tài khoản {given.account} của {given.directory}"
         return Plan(f"enable the account {where}", vi)

@@ -1,4 +1,3 @@
-import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,15 +9,14 @@ import yaml
 from detections.load import BUILTIN
 from luytre.core.alert import Alert, RuleCard
 from luytre.core.clock import ManualClock
-from luytre.core.config_playbooks import NeverTouchConfig, PlaybooksConfig
+from luytre.core.config_playbooks import PlaybooksConfig
 from playbooks import LIBRARY
 from playbooks.actions import ACTIONS, Actions, Services
 from playbooks.binding import ANY, TECHNIQUE, closeness, fitting, given_by
 from playbooks.load import load_folder
 from playbooks.machine import Machine
 from playbooks.model import Action
-from playbooks.rehearse import look_back, rehearse
-from tests.simulator.test_detected import alerts
+from playbooks.rehearse import rehearse
 
 FOUND, FAULTS = load_folder(LIBRARY)
 PLAYBOOKS = {loaded.playbook.id: loaded for loaded in FOUND}
@@ -26,19 +24,12 @@ STEMS = {loaded.document.path.stem: loaded for loaded in FOUND}
 FAMILIES = {"LG", "WP", "EG", "OS", "DM", "ML", "SG", "NW", "WN", "NV", "DB", "RW", "PD"}
 PHASES = ["detect", "protect", "contain", "classify", "recover", "trace"]
 WITHOUT = Path(__file__).parent / "techniques_without_a_playbook.txt"
-MATCHING = {
-    "web-shell": "web-shell",
-    "gambling-pages": "gambling-pages",
-    "recorder": "camera-recorder",
-    "stolen-passwords": "mailbox-takeover",
-    "phishing": "phishing-mail",
-}
 EVERYTHING = PlaybooksConfig.model_validate({
     "never_touch": {"addresses": ["203.0.113.0/30"], "hosts": ["mail"], "accounts": ["root"]},
     "nftables": {"enabled": True},
     "channels": ({"name": "duty", "url": "https://chat.test/"},),
     "isolation": ({"name": "edr", "url": "https://edr.test/"},),
-    "directories": ({"name": "ad", "url": "ldaps://dc1.test", "user": "a", "password_file": "/dev/null", "search_in": "b"},),
+    "directories": ({"name": "ad", "url": "ldaps://dc1.test", "user": "a", "password_file": "/dev/null", "search_in": "b", "domains": ("DONGSON", "TAYHO", "NAMHAI", "BACLAM", "minhha.example")},),
 })  # fmt: skip
 ACTING = Actions(EVERYTHING, Services(ManualClock()))
 
@@ -81,9 +72,7 @@ def test_everything_a_person_reads_is_in_both_languages(stem: str) -> None:
     assert loaded.notes.vi.description
 
 
-@pytest.mark.parametrize(
-    "stem", [s for s in STEMS if s not in {"data-breach-notice", "log-source-silence"}]
-)
+@pytest.mark.parametrize("stem", [s for s in STEMS if s != "data-breach-notice"])
 def test_the_phases_of_the_decree_are_all_there_in_order(stem: str) -> None:
     outcome = rehearse(PLAYBOOKS, STEMS[stem].playbook.id, fitted(stem))
     own = [line.phase for line in outcome.lines if line.step in STEMS[stem].playbook.workflow]
@@ -244,61 +233,6 @@ def test_what_windows_does_itself_is_nobody_s_account(user: str) -> None:
     assert given_by(STEMS["ransomware"], alert(user_name="MINHHA\\lan"))["__account__"] == (
         "MINHHA\\lan"
     )
-
-
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Alert]]:
-    """The simulator's attacks, each with the alerts that found it."""
-    truth, found = alerts(tmp_path_factory.mktemp("province"), 1)
-    by_digest = {(a.rule.id, hashlib.sha256(a.original).hexdigest()): a for a in found}
-    return {
-        attack.id: [by_digest[rule, line.sha256] for line in attack.evidence for rule in line.rules]
-        for attack in truth.attacks
-    }
-
-
-def test_every_simulated_attack_leads_to_its_playbook(played: dict[str, list[Alert]]) -> None:
-    led = {}
-    for attack, found in played.items():
-        assert found, attack
-        led[attack] = {fitting(FOUND, a)[0].document.path.stem for a in found}
-
-    for attack, stem in MATCHING.items():
-        assert any(stem in stems for name, stems in led.items() if name.startswith(attack)), led
-
-
-def test_every_playbook_that_an_attack_leads_to_is_rehearsed_on_it(
-    played: dict[str, list[Alert]],
-) -> None:
-    found = [a for each in played.values() for a in each]
-    led = {fitting(FOUND, a)[0].document.path.stem for a in found}
-
-    assert led >= set(MATCHING.values())
-    for stem in led:
-        mine = [a for a in found if fitting(FOUND, a)[0] is STEMS[stem]]
-        record = look_back(PLAYBOOKS, STEMS[stem].playbook.id, mine, ACTING)
-        assert record.alerts == len(mine) > 0
-        assert record.asked >= 5 * record.alerts
-        # Windows events name users that are no account to disable, as SYSTEM with its domain.
-        assert all("never be touched" in c or "is no account name" in c for c in record.conflicts)
-
-
-def test_looking_back_says_what_would_have_been_changed_and_what_is_forbidden(
-    played: dict[str, list[Alert]],
-) -> None:
-    mine = [a for a in played["web-shell"] if fitting(FOUND, a)[0] is STEMS["web-shell"]]
-    intruder = mine[0].event["source.ip"]
-    settings = EVERYTHING.model_copy(
-        update={"never_touch": NeverTouchConfig(addresses=(f"{intruder}/32",))}
-    )
-    forbidding = Actions(settings, Services(ManualClock()))
-
-    free = look_back(PLAYBOOKS, STEMS["web-shell"].playbook.id, mine, ACTING)
-    forbidden = look_back(PLAYBOOKS, STEMS["web-shell"].playbook.id, mine, forbidding)
-
-    assert {t.value for t in free.touched} == {intruder}
-    assert not forbidden.touched
-    assert list(forbidden.conflicts) == [f"address {intruder} must never be touched"]
 
 
 def test_every_action_of_the_library_exists() -> None:

@@ -31,12 +31,14 @@ UNSEEN = 826_411
 """A seed that nobody looked at before: its false alarms are counted below as they came."""
 
 
-def alerts(folder: Path, seed: int, *, whole: bool = False) -> tuple[Truth, list[Alert]]:
+def alerts(
+    folder: Path, seed: int, *, whole: bool = False, own: Path | None = None
+) -> tuple[Truth, list[Alert]]:
     """Simulate, and take the way that events take in production."""
     truth = simulate(folder, seed=seed, start=START, rate=0.25, whole=whole)
     config = load_config(folder / "luytre.yaml")
     clock = ManualClock(START)
-    rules = load_rules([BUILTIN], builtin=False)
+    rules = load_rules([BUILTIN, *([own] if own else [])], builtin=False)
     plan, faults = build_plan(rules.rules)
     assert not faults
     quiet = muted(rules.correlations)
