@@ -36,8 +36,8 @@ def begin_s(scene: Scene, name: str) -> float:
 
 
 def pace(scene: Scene, steps: int) -> Callable[[int], float]:
-    """Return the time of a step since the beginning: at most 20 s each, and fitting the scene."""
-    step_s = min(20.0, scene.seconds * 0.4 / steps)
+    """Return the time of a step since the beginning, fitting the scene."""
+    step_s = min(scene.step_s, scene.seconds * 0.4 / steps)
     return lambda index: index * step_s
 
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import accumulate
 from random import Random
+from typing import TYPE_CHECKING
 
 from luytre.simulator.journal import Journal
 from luytre.simulator.province import Province
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 VIETNAM = timezone(timedelta(hours=7))
+HOUR_S = 3_600
+NIGHT, EVENING, OFFICE, WEEKEND = 0.2, 0.6, 2.2, 0.4
+SATURDAY = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A stretch of time in the province. ``rate`` scales how much happens in it."""
+    """A stretch of time in the province. ``rate`` scales how much happens in it.
+
+    ``rhythm``: most of it in office hours. ``step_s``: what attackers wait between two steps.
+    """
 
     seed: int
     start: datetime
@@ -22,11 +35,34 @@ class Scene:
     rate: float
     province: Province
     journal: Journal
+    rhythm: bool = False
+    step_s: float = 20.0
 
     def times(self, dice: Random, per_minute: float) -> list[float]:
         """Return when something happens that happens ``per_minute`` on average, in order."""
         count = round(per_minute * self.seconds / 60 * self.rate)
+        if self.rhythm:
+            return sorted(self._busy_times(dice, count))
         return sorted(dice.uniform(0, self.seconds) for _ in range(count))
+
+    def _busy_times(self, dice: Random, count: int) -> Iterator[float]:
+        """Yield times, more of them in the hours in which offices work."""
+        hours = [self._weight(hour * HOUR_S) for hour in range(math.ceil(self.seconds / HOUR_S))]
+        reached = list(accumulate(hours))
+        for _ in range(count):
+            place = dice.uniform(0, reached[-1])
+            hour = bisect(reached, place, hi=len(reached) - 1)
+            share = (reached[hour] - place) / hours[hour]
+            yield min((hour + 1 - share) * HOUR_S, self.seconds)
+
+    def _weight(self, at_s: float) -> float:
+        """Return how busy an hour is."""
+        moment = self.at(at_s)
+        if 7 <= moment.hour < 17:  # noqa: PLR2004 - office hours
+            weight = OFFICE
+        else:
+            weight = EVENING if 17 <= moment.hour < 22 else NIGHT  # noqa: PLR2004
+        return weight * (WEEKEND if moment.weekday() >= SATURDAY else 1)
 
     def at(self, at_s: float) -> datetime:
         """Return the time of day in Viet Nam."""
