@@ -17,7 +17,7 @@ from ingest.decode.layout import Layout, Origin, Unreadable
 from ingest.decode.times import in_zone, micros, time_series
 from ingest.logsources import HINTS
 from ingest.route import lines_reader, reader
-from luytre.core.ecs import ENVELOPE, REJECTS
+from luytre.core.ecs import ENVELOPE, PROVENANCE, REJECTS
 from luytre.core.log import get_logger
 from luytre.core.zone import parse_zone
 
@@ -95,6 +95,7 @@ class Gathered:
         self._sequences: list[int] = []
         self._message_of: list[int] = []
         self._messages: list[dict[str, object]] = []
+        self._provenances: list[dict[str, object]] = []
         self._rejects: list[dict[str, object]] = []
 
     def read(self, message: Unpacked, taken: Sequence[int]) -> None:
@@ -183,10 +184,13 @@ class Gathered:
 
     @cached_property
     def envelope(self) -> pl.DataFrame:
-        """The columns of ``ENVELOPE`` of all events, part by part."""
+        """The columns of ``ENVELOPE`` and ``PROVENANCE`` of all events, part by part."""
         order = [index for group in self._groups.values() for index in group.index]
-        schema = {name: ENVELOPE[name] for name in _OF_MESSAGE}
-        messages = pl.DataFrame(self._messages, schema=schema)
+        messages = pl.DataFrame(
+            [row | more for row, more in zip(self._messages, self._provenances, strict=True)],
+            schema={name: _EVERY[name] for name in (*_OF_MESSAGE, *_HOW)},
+        )
+        places = [place for message, kept in self._kept for place in _positions(message, kept)]
         ids = [event_id for kept in self._kept for event_id in _event_ids(*kept)]
         events = pl.DataFrame(
             [
@@ -194,10 +198,11 @@ class Gathered:
                 time_series(self._times).alias("@timestamp"),
                 pl.Series(_ORIGINAL, self._originals, pl.Binary),
                 pl.Series("luytre.sequence", self._sequences, pl.Int64),
+                pl.Series("luytre.position", places, pl.String),
             ]
         )
         of_message = pl.Series(self._message_of, dtype=pl.UInt32)
-        rows = messages[of_message].hstack(events)[list(ENVELOPE)]
+        rows = messages[of_message].hstack(events)[list(_EVERY)]
         return rows[pl.Series(order, dtype=pl.UInt32)]
 
     def rejects(self) -> pl.DataFrame:
@@ -216,10 +221,12 @@ class Gathered:
             record.offset,
         )
         self._messages.append(dict(zip(_OF_MESSAGE, values, strict=True)))
-        hint = headers.get("hint", "auto")
+        hint, path = headers.get("hint", "auto"), headers.get("path", "")
+        how = (message.origin, hint, headers.get("zone") or None, path or None)
+        self._provenances.append(dict(zip(_HOW, how, strict=True)))
         return Origin(
             hint if hint in HINTS else "auto",
-            headers.get("path", ""),
+            path,
             headers.get("host", ""),
             micros(record.appended_at),
         )
@@ -246,6 +253,8 @@ class Gathered:
 
 
 _ENVELOPE, _ORIGINAL = frozenset(ENVELOPE), "event.original"
+_EVERY: dict[str, pl.DataType] = {**ENVELOPE, **PROVENANCE}
+_HOW = ("luytre.origin", "luytre.hint", "luytre.zone", "luytre.path")
 _OF_MESSAGE = (
     "event.ingested", "organization.id", "luytre.stream", "log.topic", "log.partition",
     "log.offset",
@@ -257,6 +266,11 @@ def _reason(error: Exception, origin: Origin) -> str:
         return str(error)
     log.error("a decoder failed", error=repr(error), hint=origin.hint)
     return f"a decoder failed: {type(error).__name__}"
+
+
+def _positions(message: Unpacked, kept: Sequence[int]) -> list[str]:
+    places = message.places
+    return [str(places[at]) for at in kept]
 
 
 def _event_ids(message: Unpacked, kept: Sequence[int]) -> list[str]:

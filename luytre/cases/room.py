@@ -113,6 +113,7 @@ ROOM = Room(
         "incident.merge": "triage",
         "incident.split": "triage",
         "incident.clock": "triage",
+        "incident.pack": "read",
         "alert.close": "triage",
         "view.save": "triage",
         "view.delete": "triage",

@@ -23,6 +23,15 @@ ENVELOPE: dict[str, pl.DataType] = {
 }
 """Always there, before any decoder runs."""
 
+PROVENANCE: dict[str, pl.DataType] = {
+    "luytre.origin": pl.String(),  # with the position and the raw bytes: what event.id is made of
+    "luytre.position": pl.String(),
+    "luytre.hint": pl.String(),  # what the shipper said the log source is
+    "luytre.zone": pl.String(),  # and the zone of times that do not say theirs
+    "luytre.path": pl.String(),  # and the file, as the shipper saw it
+}
+"""Beside the envelope: alerts keep them, so that one can be made again from its raw bytes."""
+
 REJECTS: dict[str, pl.DataType] = {
     **{name: ENVELOPE[name] for name in ENVELOPE if name != "@timestamp"},
     "luytre.hint": pl.String(),  # what the shipper said the log source is

@@ -25,6 +25,7 @@ from luytre.processor.correlate_once import correlate_once
 from luytre.processor.detect import DetectRooms, DetectSink
 from luytre.processor.index import IndexSink
 from luytre.processor.judge import Judge
+from luytre.processor.kept import keep
 from luytre.processor.live import Live, watching
 from luytre.processor.logs import inputs, observed, open_log
 from luytre.processor.places import Places
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from luytre.core.alert import AlertStore
     from luytre.core.batch import Batch, Part
     from luytre.core.clock import Clock
-    from luytre.core.config import Config
+    from luytre.core.config import Config, RulesConfig
     from luytre.core.message import Log, Record
     from luytre.processor.judge import Judged
 
@@ -193,11 +194,17 @@ def _live(config: Config, opened: Log, name: str, wire: Callable[[Loaded], Made]
     """Return the content of the folders or the log, wired, and renewed whenever it changes."""
     return Live(
         BundleSource(config, opened) if config.kafka.content else FolderSource(config),
-        partial(plan_rules, config),
+        partial(_planned, config),
         wire,
         Announcer(config, name, SystemClock()),
         prepare=lambda rules: compile_beside(config.model_copy(update={"rules": rules})),
     )
+
+
+def _planned(config: Config, rules: RulesConfig) -> Loaded:
+    loaded = plan_rules(config, rules)
+    keep(config, rules, loaded)
+    return loaded
 
 
 def _swap(live: Live[Made], enrichment: Enrichment) -> None:

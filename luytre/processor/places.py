@@ -48,6 +48,11 @@ class Places:
         return self.root / "bundles"
 
     @property
+    def kept(self) -> Path:
+        """Every version of rules, filters and mappings that ran."""
+        return self.root / "content.sqlite"
+
+    @property
     def plans(self) -> Path:
         """Compiled rules: a cache, safe to delete."""
         return self.root / "cache" / "plans"

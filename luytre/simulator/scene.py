@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 VIETNAM = timezone(timedelta(hours=7))
 HOUR_S = 3_600
-NIGHT, EVENING, OFFICE, WEEKEND = 0.2, 0.6, 2.2, 0.4
-SATURDAY = 5
+BUSY_UNTIL = ((7, 0.2), (17, 2.2), (22, 0.6), (24, 0.2))
+"""How much happens until which hour of the day."""
+
+SATURDAY, AT_WEEKENDS = 5, 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,8 @@ class Scene:
     def _weight(self, at_s: float) -> float:
         """Return how busy an hour is."""
         moment = self.at(at_s)
-        if 7 <= moment.hour < 17:  # noqa: PLR2004 - office hours
-            weight = OFFICE
-        else:
-            weight = EVENING if 17 <= moment.hour < 22 else NIGHT  # noqa: PLR2004
-        return weight * (WEEKEND if moment.weekday() >= SATURDAY else 1)
+        weight = next(weight for until, weight in BUSY_UNTIL if moment.hour < until)
+        return weight * (AT_WEEKENDS if moment.weekday() >= SATURDAY else 1)
 
     def at(self, at_s: float) -> datetime:
         """Return the time of day in Viet Nam."""

@@ -17,7 +17,7 @@ from ingest.ledger import Ledger, SeenSequences
 from ingest.logsources import HINTS
 from luytre.core.batch import Batch, TopicPartition
 from luytre.core.cells import NULL
-from luytre.core.ecs import ENVELOPE, REJECTS
+from luytre.core.ecs import ENVELOPE, PROVENANCE, REJECTS
 from luytre.core.message import Message, Record
 from tests.ingest.logsources.samples import RECEIVED, read, record, time
 
@@ -47,7 +47,7 @@ def test_batches_have_the_envelope_and_the_needed_columns_in_order() -> None:
     [batch] = Intake(lambda _part: needed)([message([SSHD])])
 
     added = {"user.name": pl.String(), "event.dataset": pl.String()}
-    assert dict(batch.events.schema) == ENVELOPE | added
+    assert dict(batch.events.schema) == ENVELOPE | PROVENANCE | added
     assert batch.events["user.name"].to_list() == ["ann"]
     assert batch.events["event.dataset"].to_list() == ["linux.sshd"]
     assert batch.rejects.schema == pl.Schema(REJECTS)
@@ -68,6 +68,11 @@ def test_envelope() -> None:
         "log.topic": "events",
         "log.partition": 3,
         "log.offset": 5,
+        "luytre.origin": "o",
+        "luytre.position": "7",
+        "luytre.hint": "auto",
+        "luytre.zone": None,
+        "luytre.path": None,
     }
 
 

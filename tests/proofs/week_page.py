@@ -1,7 +1,5 @@
 """Writes what came of the weeks: ``docs/evidence/triage-week.md``."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any

@@ -32,6 +32,7 @@ from luytre.processor.correlate import CorrelateSink, ReachedFile
 from luytre.processor.detect import DetectRooms, DetectSink
 from luytre.processor.index import IndexSink
 from luytre.processor.judge import Judge
+from luytre.processor.kept import keep
 from luytre.processor.logs import TOPICS
 from luytre.processor.places import Places
 from luytre.processor.run import Loop, Sink
@@ -134,6 +135,7 @@ def _wire(config: Config, clock: ManualClock, opened: ExitStack) -> tuple[Shippe
     for topic in TOPICS:
         log.topics().create(topic, config.log.partitions)
     loaded = plan_rules(config, settings(config))
+    keep(config, settings(config), loaded)
     shipper = opened.enter_context(
         closing(Shipper(config.ship, config.organization, log.producer(), places.shipper, clock))
     )

@@ -11,25 +11,33 @@ from typing import TYPE_CHECKING
 
 from luytre_verify.anchor import read_anchor, typed_anchor
 from luytre_verify.checkpoint import Unreadable, read_key
+from luytre_verify.pack import pack_lines, verify_pack
 from luytre_verify.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from luytre_verify.pack import PackReport
     from luytre_verify.report import Language, Report
 
 WHOLE, ALTERED, UNUSABLE = 0, 1, 2
 
 
 def main() -> None:
-    """Verify, print, and exit with 0 (whole), 1 (altered) or 2 (no export)."""
+    """Verify, print, and exit with 0 (whole), 1 (altered) or 2 (neither export nor pack)."""
     arguments = _parser().parse_args()
     language: Language = arguments.language
+    report: Report | PackReport
     try:
         anchors = [read_anchor(path) for path in arguments.anchor]
         anchors += [typed_anchor(text) for text in arguments.checkpoint]
         key = read_key(arguments.key.read_text(encoding="utf-8")) if arguments.key else None
-        report = verify(arguments.export, anchors, key)
+        if arguments.export.is_file():
+            report = verify_pack(arguments.export, anchors, key)
+            lines = pack_lines(report, vi=language == "vi")
+        else:
+            report = verify(arguments.export, anchors, key)
+            lines = _lines(report, language)
     except (Unreadable, OSError) as error:
         sys.stderr.write(f"luytre-verify: {_shown(str(error))}\n")
         sys.exit(UNUSABLE)
@@ -40,16 +48,21 @@ def main() -> None:
         }
         sys.stdout.write(json.dumps(found) + "\n")
     else:
-        for line in _lines(report, language):
+        for line in lines:
             sys.stdout.write(_shown(line) + "\n")
     sys.exit(WHOLE if report.whole else ALTERED)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="luytre-verify", description="Verify an exported history of Luytre, offline."
+        prog="luytre-verify",
+        description="Verify an exported history of Luytre, or the evidence of an incident, offline.",
     )
-    parser.add_argument("export", type=Path, help="the folder that `luytre audit export` made")
+    parser.add_argument(
+        "export",
+        type=Path,
+        help="the folder that `luytre audit export` made, or the file of `luytre incidents pack`",
+    )
     parser.add_argument(
         "--anchor",
         type=Path,

@@ -106,6 +106,60 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the anchor {name} cannot be relied on: {reason}",
         "không thể dựa vào điểm neo {name}: {reason}",
     ),
+    "pack file twice": ("the pack holds {name} twice", "gói chứa {name} hai lần"),
+    "pack file differs": (
+        "{name} is not what was packed",
+        "{name} không phải là nội dung đã đóng gói",
+    ),
+    "pack file stray": (
+        "{name} is in the pack, but pack.json does not name it",
+        "{name} có trong gói nhưng pack.json không nêu tên",
+    ),
+    "pack file unreadable": ("{name} cannot be read", "không đọc được {name}"),
+    "pack entry gone": (
+        "the history's entry that says what was packed is not in the pack",
+        "bản ghi lịch sử về việc đóng gói không có trong gói",
+    ),
+    "pack entry unreadable": (
+        "entry {first} is not an entry as Luytre writes it",
+        "bản ghi {first} không phải là bản ghi do Luytre viết",
+    ),
+    "pack signature": (
+        "the pack's checkpoint is not signed by the trusted key",
+        "điểm kiểm của gói không được ký bằng khóa tin cậy",
+    ),
+    "pack not the anchored": (
+        "the pack's checkpoint is not the one that {name} keeps",
+        "điểm kiểm của gói không phải là điểm kiểm mà {name} giữ",
+    ),
+    "not proven": (
+        "entry {first} is not under the signed checkpoint: its proof does not lead there",
+        "bản ghi {first} không thuộc điểm kiểm đã ký: bằng chứng không dẫn tới đó",
+    ),
+    "entry not the anchored": (
+        "entry {first} is not the one that {name} keeps",
+        "bản ghi {first} không phải là bản ghi mà {name} giữ",
+    ),
+    "other manifest": (
+        "entry {first} says that another pack.json was packed: the list of files was altered",
+        "bản ghi {first} nói rằng pack.json khác đã được đóng gói: danh sách tệp đã bị sửa",
+    ),
+    "wrong alert id": (
+        "{name}: the alert's id is not made of its rule and its event",
+        "{name}: mã cảnh báo không khớp với luật và sự kiện của nó",
+    ),
+    "wrong event id": (
+        "{name}: the event's id is not made of its origin, position and bytes",
+        "{name}: mã sự kiện không khớp với nguồn gốc, vị trí và nội dung",
+    ),
+    "not its event": (
+        "{name}: the alert's event is not the one in raw/",
+        "{name}: sự kiện của cảnh báo không phải là tệp trong raw/",
+    ),
+    "not in history": (
+        "{name}: no entry of the history names this alert",
+        "{name}: không có bản ghi lịch sử nào nêu cảnh báo này",
+    ),
 }
 
 

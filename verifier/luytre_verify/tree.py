@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EMPTY_ROOT = sha256().digest()
 
@@ -36,3 +40,21 @@ class Tree:
 def leaf_hash(entry: bytes) -> bytes:
     """Return the hash of an entry's bytes."""
     return sha256(b"\x00" + entry).digest()
+
+
+def is_included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
+    """Check a proof that a leaf is in the tree of a root (RFC 9162, section 2.1.3.2)."""
+    if not 0 <= index < size:
+        return False
+    first, last, hash_ = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            return False
+        if first & 1 or first == last:
+            hash_ = sha256(b"\x01" + sibling + hash_).digest()
+            while not first & 1 and first:
+                first, last = first >> 1, last >> 1
+        else:
+            hash_ = sha256(b"\x01" + hash_ + sibling).digest()
+        first, last = first >> 1, last >> 1
+    return last == 0 and hash_ == root
