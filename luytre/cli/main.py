@@ -19,6 +19,7 @@ from luytre.cli import (
     incidents,
     kafka,
     ledger,
+    pack,
     playbook_runs,
     playbooks,
     rejects,
@@ -65,6 +66,8 @@ app.add_typer(elastic.app, name="elastic")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(report.app, name="report")
+incidents.app.command()(pack.pack)
+incidents.app.command()(pack.recompute)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(audit.app, name="audit")
 app.add_typer(users.app, name="users")

@@ -97,7 +97,8 @@ class Batch:
     ``events`` has one row per event, flat ECS names as columns ("source.ip"), the columns of
     ``luytre.core.ecs.ENVELOPE`` always, those of ``PROVENANCE`` if they come from the intake, and
     otherwise only String cells in the encoding of ``luytre.core.cells``. ``rejects`` has the
-    columns of ``luytre.core.ecs.REJECTS``. ``offsets`` is the next offset to read, so committing it means "all of this is stored".
+    columns of ``luytre.core.ecs.REJECTS``. ``offsets`` is the next offset to read, so
+    committing it means "all of this is stored".
     """
 
     part: Part

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import zstandard
 
+from detections.correlation_rules import read_correlation
 from detections.load import load_rules
 from luytre.core.clock import SystemClock
 from luytre.core.database import STORAGE_ERRORS, open_database, transaction
 from luytre.core.errors import LuytreError
 from luytre.core.log import get_logger
+from luytre.core.yamlfile import read_yaml
 from luytre.processor.content import adaptation_of
 from luytre.processor.places import Places
 
@@ -114,6 +117,20 @@ class Kept:
         found: Any = self._db.execute("SELECT also FROM plans WHERE digest = ?", (plan,)).get
         return None if found is None else msgspec.json.decode(found, type=Also)
 
+    def plan_of(self, correlation: str, at: datetime) -> str:
+        """Return the plan in which a version of a correlation ran at a time, "" if none is kept.
+
+        Alerts of correlations name their own rule's version only.
+        """
+        rows: Any = self._db.execute("SELECT digest, since, also FROM plans ORDER BY since")
+        found = [
+            (datetime.fromisoformat(since), digest)
+            for digest, since, also in rows
+            if correlation in msgspec.json.decode(also, type=Also).correlations
+        ]
+        before = [digest for since, digest in found if since <= at]
+        return before[-1] if before else found[0][1] if found else ""
+
     def file(self, version: str) -> KeptFile | None:
         """Return the file that holds a version of a rule, filter or correlation, or a mapping."""
         row: Any = self._db.execute(
@@ -186,7 +203,12 @@ def _versions(path: Path) -> set[str]:
     found = load_rules([path], builtin=False)
     versions = {rule.card.version for rule in found.rules}
     versions |= {each.version for each in found.filters}
-    return versions | {each.card.version for each in found.correlations}
+    documents, _ = read_yaml(path)
+    for document in documents:
+        if isinstance(document.data, dict) and "correlation" in document.data:
+            correlation, _ = read_correlation(document)
+            versions |= {correlation.card.version} if correlation else set()
+    return versions
 
 
 def _sha256(data: bytes) -> str:

@@ -82,6 +82,7 @@ class _Evidence:
     files: dict[str, bytes] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     plans: dict[str, Any] = field(default_factory=dict)
+    plan_of: dict[str, str] = field(default_factory=dict)
     events: dict[str, dict[str, str]] = field(default_factory=dict)
     alerts: int = 0
 
@@ -159,7 +160,7 @@ def _gather(rooms: Rooms, incident: Incident, scope: Scope) -> _Evidence:
         "events.ndjson": b"".join(
             canonical(row) + b"\n" for _, row in sorted(found.events.items())
         ),
-        "content.json": _json(found.plans),
+        "content.json": _json({"plans": found.plans, "plan of": found.plan_of}),
     }
     return found
 
@@ -194,6 +195,9 @@ def _told(alert: Alert) -> dict[str, str]:
 
 def _content(kept: Kept, alert: Alert, found: _Evidence) -> None:
     plan = alert.versions.get("rules", "")
+    if alert.episode:
+        plan = kept.plan_of(plan, alert.detected_at)
+    found.plan_of[alert.id] = plan
     also = kept.also(plan)
     wanted = [alert.rule.version]
     if also is not None:

@@ -41,6 +41,7 @@ class Logs:
     folder: Path
     truth: Truth
     arriving: Mapping[str, list[tuple[float, bytes]]]
+    seconds: float = DAYS * DAY_S
 
     @property
     def events(self) -> int:

@@ -40,7 +40,7 @@ from luytre.processor.source import settings
 from luytre.processor.stores import open_alert_store
 from luytre.processor.triage import TriageSink
 from luytre.store.archive import Archive
-from tests.proofs.week_logs import DAY_S, DAYS, HOUR_S, START, Logs
+from tests.proofs.week_logs import HOUR_S, START, Logs
 
 YAML = """
 log: {session_timeout_s: 10000000, retention_days: 100, partitions: 1}
@@ -100,7 +100,7 @@ def run(
     with ExitStack() as opened:
         shipper, lines = _wire(config, clock, opened)
         at_s = 0.0
-        while at_s < DAYS * DAY_S:
+        while at_s < logs.seconds:
             for file, data in logs.between(at_s, at_s + step_s):
                 target = folder / file
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def run(
                     stream.write(data)
             at_s += step_s
             clock.advance(step_s)
-            shipper.pass_once(final=at_s >= DAYS * DAY_S)
+            shipper.pass_once(final=at_s >= logs.seconds)
             _drain(lines)
         for line in lines:
             line.consumer.commit(line.sink.settle(drain=True))

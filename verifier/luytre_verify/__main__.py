@@ -56,7 +56,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="luytre-verify",
-        description="Verify an exported history of Luytre, or the evidence of an incident, offline.",
+        description="Verify a history of Luytre, or the evidence of an incident, offline.",
     )
     parser.add_argument(
         "export",
