@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from luytre.cli.output import console, counted, print_json, say, table, text, time_text
+from luytre.cli.recorded import recorded
 from luytre.cli.settings import ConfigOption, JsonOption, read_installation, scope, utc
 from luytre.processor import build
 
@@ -76,7 +77,9 @@ def mend(
     ] = False,
 ) -> None:
     """Move aside what a power cut tore; what was not durable comes again from the log."""
-    table_ = build.archive(read_installation(config))
+    settings = read_installation(config)
+    recorded(settings, "archive.mend", "archive", forget_damaged=forget_damaged)
+    table_ = build.archive(settings)
     for path in table_.mend():
         say(f"moved aside: {path}")
     if forget_damaged:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from luytre.cli.output import counted, say
+from luytre.cli.recorded import recorded
 from luytre.cli.settings import ConfigOption, read_config
 from luytre.processor.backup import back_up, bring_back
 
@@ -19,7 +20,9 @@ def backup(
     config: ConfigOption = None,
 ) -> None:
     """Save the data folder in one file, with a digest of each part. Stop `luytre run` first."""
-    copied = back_up(read_config(config), target)
+    settings = read_config(config)
+    recorded(settings, "backup.write", "data", to=str(target))
+    copied = back_up(settings, target)
     say(f"{counted(copied.files, 'file')}, {copied.size / 2**20:,.1f} MiB saved in {target}")
 
 
@@ -30,4 +33,5 @@ def restore(
     """Make the data folder from a backup: it must not be there yet. Every file is checked."""
     settings = read_config(config)
     copied = bring_back(settings, source)
+    recorded(settings, "backup.restore", "data", source=str(source), files=copied.files)
     say(f"{counted(copied.files, 'file')}, {copied.size / 2**20:,.1f} MiB in {settings.data_dir}")

@@ -8,6 +8,7 @@ import typer
 
 from luytre.cli.doctor import show
 from luytre.cli.output import say
+from luytre.cli.recorded import recorded
 from luytre.cli.settings import ConfigOption, JsonOption, read_config
 from luytre.core.errors import Refused
 from luytre.store import elastic_check
@@ -24,7 +25,10 @@ app = typer.Typer(no_args_is_help=True, help="Set up and check Elasticsearch.")
 @app.command()
 def setup(config: ConfigOption = None) -> None:
     """Write the templates, and bring indices that exist to them. May be repeated at any time."""
-    store = ElasticAlertStore(_elastic(config))
+    settings = read_config(config)
+    found = _elastic(config)
+    recorded(settings, "elastic.setup", "templates")
+    store = ElasticAlertStore(found)
     for line in store.set_up():
         say(line)
     store.close()

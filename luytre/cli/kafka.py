@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from luytre.cli.output import complain, counted, say
+from luytre.cli.recorded import recorded
 from luytre.cli.settings import ConfigOption, read_config
 from luytre.processor import kafka_setup
 from luytre.processor import publish as publishing
@@ -27,7 +28,10 @@ def setup(
     Run it once with an account that may make topics; the other processes then need to read and
     write only. It deletes nothing and never takes partitions away.
     """
-    changes = kafka_setup.setup(read_config(config), change=not check)
+    settings = read_config(config)
+    if not check:
+        recorded(settings, "kafka.setup", "topics")
+    changes = kafka_setup.setup(settings, change=not check)
     for change in changes:
         say(("would " if check else "") + change)
     if not changes:
@@ -51,7 +55,9 @@ def publish(
 
     For workers with `kafka.content`. `luytre doctor` says which version each of a machine runs.
     """
-    done = publishing.publish(read_config(config), with_faults=with_faults)
+    settings = read_config(config)
+    recorded(settings, "content.publish", "rules", with_faults=with_faults)
+    done = publishing.publish(settings, with_faults=with_faults)
     for fault in done.faults:
         complain(f"bad rule: {fault}")
     files = counted(done.files, "file")

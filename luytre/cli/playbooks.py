@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from luytre.cli.output import complain, console, counted, print_json, say, table, text
+from luytre.cli.recorded import recorded
 from luytre.cli.settings import ConfigOption, JsonOption, read_config, read_installation, scope
 from luytre.core.alert import AlertQuery
 from luytre.core.errors import Refused
@@ -103,10 +104,12 @@ def import_playbooks(
     config: ConfigOption = None,
 ) -> None:
     """Check playbooks and keep them, as YAML, in the data folder."""
+    settings = read_config(config)
     known = shelf(config)
     for path in paths:
         if not path.exists():
             raise Refused(f"{path} does not exist")
+        recorded(settings, "playbooks.import", f"playbook:{path.name}", source=str(path))
         loaded, target = known.take_in(path)
         for remark in loaded.remarks:
             complain(f"{remark} (a remark)")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from luytre.cli.output import console, counted, print_json, say, table, text, time_text
+from luytre.cli.recorded import recorded
 from luytre.cli.settings import ConfigOption, JsonOption, read_installation
 from luytre.core.errors import Refused
 from luytre.processor import rejects
@@ -66,7 +67,9 @@ def replay(
     now becomes the event that it would have been. That a message was damaged on the way, or given
     up by its shipper, does not stop what is readable of it: choose by --reason or --id.
     """
-    sent = rejects.replay(read_installation(config), reason, ids or ())
+    settings = read_installation(config)
+    recorded(settings, "rejects.replay", "rejects", reason=reason, ids=ids or [])
+    sent = rejects.replay(settings, reason, ids or ())
     if ids and not sent:
         raise Refused(f"no reject's id begins with {' or '.join(ids)}")
     say(f"{counted(sent, 'reject')} sent again")

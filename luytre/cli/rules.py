@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from luytre.cli.output import complain, console, counted, level_text, print_json, say, table, text
+from luytre.cli.recorded import recorded
 from luytre.cli.rules_check import check
 from luytre.cli.rules_profile import profile
 from luytre.cli.settings import ConfigOption, JsonOption, PathsArgument, log_source, read_config
@@ -117,7 +118,9 @@ def install(
     """Install a rule set with its licence and authors. Bad rules are refused: exit code 5."""
     if not source.exists():
         raise Refused(f"{source} does not exist")
-    installed = content.install_rules(read_config(config), source)
+    settings = read_config(config)
+    recorded(settings, "content.install", f"rules:{source.name}", source=str(source))
+    installed = content.install_rules(settings, source)
     _print_faults(installed.faults)
     rules = counted(installed.rules, "rule")
     say(f"{rules} installed in {installed.path}, {len(installed.faults)} refused")

@@ -42,7 +42,7 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
     "admin": frozenset({
         "read", "audit.read", "audit.anchor", "retention", "people", "operate",
     }),
-    "service": frozenset({"read", "triage", "playbook.run", "audit.anchor"}),
+    "service": frozenset({"read", "triage", "playbook.run", "audit.anchor", "retention"}),
 }  # fmt: skip
 
 

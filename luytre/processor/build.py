@@ -31,6 +31,7 @@ from luytre.processor.logs import inputs, observed, open_log
 from luytre.processor.places import Places
 from luytre.processor.publish import BundleSource
 from luytre.processor.refused import RefusedAlerts
+from luytre.processor.retention import erase_old
 from luytre.processor.run import Loop
 from luytre.processor.scan import Scanner
 from luytre.processor.slots import alone, metrics, numbered
@@ -262,10 +263,19 @@ def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:
     """Apply retention and compact, now or until stopped."""
     clock = SystemClock()
     opened, store, table = open_log(config), alert_store(config), archive(config)
+
+    def alerts() -> int:
+        days, expire = config.alerts.retention_days, partial(store.expire, clock=clock)
+        return erase_old(config, "alerts.expire", days, clock, expire, once=once)
+
+    def events() -> int:
+        days, expire = config.archive.retention_days, partial(table.expire, clock=clock)
+        return erase_old(config, "archive.expire", days, clock, expire, once=once)
+
     tasks: list[Task] = [
         ("expire log", 60, opened.expire),
-        ("expire alerts", 3600, lambda: store.expire(config.alerts.retention_days, clock)),
-        ("expire archive", 3600, lambda: table.expire(config.archive.retention_days, clock)),
+        ("expire alerts", 3600, alerts),
+        ("expire archive", 3600, events),
         ("compact archive", 900, table.compact),
         ("vacuum archive", 6 * 3600, table.vacuum),
         ("anchor history", 60, partial(case_host.anchor_everywhere, config)),

@@ -15,6 +15,7 @@ from luytre.core.actor import Actor
 from luytre.core.clock import SystemClock
 from luytre.core.errors import LuytreError
 from luytre.core.log import get_logger
+from luytre.processor.operations import ROOM as OPERATIONS
 from luytre.processor.places import Places
 from playbooks.run_rows import ROOM as PLAYBOOKS
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 log = get_logger("cases")
 
-ROOMS: Sequence[Room] = (CASES, PLAYBOOKS, ACCOUNTS)
+ROOMS: Sequence[Room] = (CASES, PLAYBOOKS, ACCOUNTS, OPERATIONS)
 """What every room adds to the case database."""
 
 
