@@ -1,0 +1,216 @@
+"""Every call that changes something leaves its entry; a new call without one fails here."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from luytre.audit import anchors, erase, export
+from luytre.audit.database import AUDIT, CaseDatabase
+from luytre.cases.clocks import Clocks, read_profiles
+from luytre.cases.decide import Decisions
+from luytre.cases.model import STATES, IncidentQuery
+from luytre.cases.regroup import Regrouping
+from luytre.cases.triage import Triage
+from luytre.core.actor import Actor
+from luytre.core.alert import Alert
+from luytre.core.organization import Scope
+from luytre.processor import case_host, operations
+from luytre.processor.case_desk import CaseDesk
+from playbooks.desk import RunDesk
+from playbooks.runner import ACTOR
+from tests.cases.conftest import PLACE, Desk, made
+from tests.playbooks.case import House, manual, playbook
+from tests.playbooks.servers import fortigate, web
+from tests.playbooks.world import BLOCK, LAN, NAM, World
+
+PACKAGES = ("luytre", "playbooks", "detections", "enrich", "ingest")
+ALL = Scope.everything()
+ADMIN = Actor("root", frozenset({"analyst", "auditor", "admin", "rule_admin"}), ALL, "test")
+
+# Of what takes an actor: what other calls are made of, which changes nothing by itself.
+INNER = {
+    "luytre.audit.database:Change.__init__", "luytre.audit.database:CaseDatabase.change",
+    "luytre.audit.entry:entry_bytes", "luytre.cases.decide:Decisions.on",
+    "luytre.processor.case_desk:CaseDesk.__init__", "playbooks.desk:RunDesk.__init__",
+}  # fmt: skip
+READS: set[str] = set()
+"""What takes an actor and changes nothing."""
+
+ELSEWHERE = {
+    "luytre.processor.pack:pack": "tests/processor/test_pack.py",
+    "luytre.processor.operations:record": "ACTIONS_OF_OPERATIONS",
+}
+"""Where the entry of a call is looked for instead."""
+
+
+def calls() -> Iterator[str]:
+    """Yield every public function and method, of every room, that takes an actor."""
+    for root in PACKAGES:
+        package = importlib.import_module(root)
+        for found in pkgutil.walk_packages(package.__path__, f"{root}."):
+            if not found.name.startswith("luytre.cli") and not found.name.endswith("__main__"):
+                yield from _calls_of(importlib.import_module(found.name))
+
+
+def _calls_of(module: Any) -> Iterator[str]:
+    for name, thing in vars(module).items():
+        if name.startswith("_") or getattr(thing, "__module__", "") != module.__name__:
+            continue
+        functions = {name: thing} if inspect.isfunction(thing) else {}
+        if inspect.isclass(thing):
+            functions = {f"{name}.{k}": v for k, v in vars(thing).items() if inspect.isfunction(v)}
+        for path, function in functions.items():
+            kinds = [str(kind) for at, kind in function.__annotations__.items() if at != "return"]
+            is_public = not path.rpartition(".")[2].startswith("_") or path.endswith("__init__")
+            if is_public and "Actor" in kinds:
+                yield f"{module.__name__}:{path}"
+
+
+class Office:
+    """A desk with two incidents of two alerts each, and everything that decides about them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.desk = Desk(folder)
+        self.desk.cases.close()
+        self.cases = CaseDatabase(
+            folder / "cases.sqlite", self.desk.signer, self.desk.clock, case_host.ROOMS
+        )
+        self.decisions = Decisions(self.cases, self.desk.clock)
+        self.regroup = Regrouping(self.cases, self.desk.clock, self.decisions)
+        self.clocks = Clocks(self.decisions, read_profiles())
+        self.triage = Triage(self.cases, self.desk.clock)
+        for number in range(4):
+            self.take(made(number, {"host.name": f"pc-{number // 2}"}), number + 1)
+
+    def take(self, alert: Alert, offset: int) -> None:
+        self.triage.take([alert], {PLACE: offset})
+
+
+D, R, C = (
+    "luytre.cases.decide:Decisions.",
+    "luytre.cases.regroup:Regrouping.",
+    "luytre.cases.clocks:Clocks.",
+)
+CALLS: dict[str, Callable[[Office], object]] = {
+    D + "set_state": lambda o: o.decisions.set_state(ADMIN, 1, "in progress"),
+    D + "comment": lambda o: o.decisions.comment(ADMIN, 1, "Đã xem"),
+    D + "assign": lambda o: o.decisions.assign(ADMIN, 1, "lan"),
+    D + "add_task": lambda o: o.decisions.add_task(ADMIN, 1, "Thu thập", "lan"),
+    D + "finish_task": lambda o: o.decisions.finish_task(ADMIN, 1, 1),
+    D + "read_notifications": lambda o: o.decisions.read_notifications(ADMIN, ["lan"]),
+    D + "save_view": lambda o: o.decisions.save_view(ADMIN, "đêm", IncidentQuery()),
+    D + "delete_view": lambda o: o.decisions.delete_view(ADMIN, "đêm"),
+    C + "start": lambda o: o.clocks.start(ADMIN, 1, "incident-report"),
+    C + "stop": lambda o: o.clocks.stop(ADMIN, 1, "incident-report"),
+    R + "split": lambda o: o.regroup.split(ADMIN, 1, ["alert-0"]),
+    R + "merge": lambda o: o.regroup.merge(ADMIN, 3, 1),
+    R + "close_alert": lambda o: o.regroup.close_alert(ADMIN, "alert-0", "false positive"),
+    D + "close": lambda o: o.decisions.close(ADMIN, 1, "false positive"),
+    D + "decide_many": lambda o: o.decisions.decide_many(
+        ADMIN, IncidentQuery(states=STATES), 3, state="on hold"
+    ),
+    "luytre.audit.erase:hold": lambda o: erase.hold(o.cases, ADMIN, "incident:1", "", "a request"),
+    "luytre.audit.erase:release": lambda o: erase.release(o.cases, ADMIN, "incident:1", ""),
+    "luytre.audit.erase:erase": lambda o: erase.erase(o.cases, ADMIN, 1, "a request"),
+    "luytre.audit.anchors:anchor_in": lambda o: anchors.anchor_in(o.cases, ADMIN, o.folder / "usb"),
+    "luytre.audit.anchors:anchor_page": lambda o: anchors.anchor_page(
+        o.cases, ADMIN, datetime(2026, 11, 25, tzinfo=UTC)
+    ),
+    "luytre.audit.export:export": lambda o: export.export(o.cases, ADMIN, o.folder / "out"),
+}
+"""In an order in which one makes the next possible."""
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    office = Office(tmp_path_factory.mktemp("office"))
+    yield office
+    office.cases.close()
+
+
+def test_every_call_that_takes_an_actor_is_known_here() -> None:
+    known = INNER | READS | set(ELSEWHERE) | set(CALLS) | PLAYED
+
+    assert set(calls()) - known == set(), "add the call to CALLS, or to READS if it changes nothing"
+    assert known - set(calls()) == set(), "it is gone: take it out here"
+
+
+def test_every_call_leaves_an_entry_and_all_actions_of_the_rooms_are_seen(
+    office: Office, tmp_path: Path
+) -> None:
+    for call, do in CALLS.items():
+        before = office.cases.book.size()
+        do(office)
+        assert office.cases.book.size() > before, call
+    seen = _actions(office.cases) | played(tmp_path) | desked(office)
+    for action in operations.ROOM.actions:
+        operations.record(office.cases, ADMIN, action, "test")
+    seen |= _actions(office.cases)
+    seen.add("incident.pack")  # tests/processor/test_pack.py
+
+    declared = {action for room in (AUDIT, *case_host.ROOMS) for action in room.actions}
+    assert declared - seen == set(), "no call here leads to this action"
+
+
+PLAYED = {
+    f"playbooks.runs:Runs.{name}" for name in ("start", "answer", "approve", "decide", "undo")
+}
+
+
+def played(folder: Path) -> set[str]:
+    """Let a playbook run with everything that people and the loop do, and return the actions."""
+    with web(fortigate) as firewall, web() as edr, web() as chat:
+        house = House(folder, World(firewall, edr, chat).settings())
+        run = house.start(playbook(manual("Look"), BLOCK), LAN)
+        _grown(house, lambda: house.runs.answer(LAN, run, house.steps(run)[0].key, {}))
+        house.work()
+        key = house.steps(run)[1].key
+        _grown(house, lambda: house.runs.approve(NAM, run, key, agree=False))
+        house.work()
+        _grown(house, lambda: house.runs.decide(LAN, run, key, "again"))
+        house.clock.advance(3 * 3600)
+        house.work()
+        _grown(house, lambda: house.runs.approve(NAM, run, key, agree=True))
+        house.work()
+        _grown(house, lambda: house.runs.undo(LAN, run))
+        _write_to(RunDesk(house.cases, house.clock, ACTOR), run.incident, house.cases)
+        return _actions(house.cases)
+
+
+def desked(office: Office) -> set[str]:
+    """Have the desk of playbooks write to an incident, and an alert revised; return the actions."""
+    desk = CaseDesk(office.cases, office.desk.clock, Actor.loop("respond"), read_profiles())
+    _write_to(desk, "2", office.cases)
+    office.take(made("0", {"host.name": "pc-0"}, revision=1), 9)
+    return _actions(office.cases)
+
+
+def _write_to(desk: RunDesk | CaseDesk, incident: str, cases: CaseDatabase) -> None:
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: desk.assign(incident, "mai", "lan"),
+        lambda: desk.comment(incident, "seen", "lan"),
+        lambda: desk.start_clock(incident, "report-72h", "lan"),
+        lambda: desk.stop_clock(incident, "report-72h", "lan"),
+    )
+    for change in changes:
+        before = cases.book.size()
+        change()
+        assert cases.book.size() > before
+
+
+def _actions(cases: CaseDatabase) -> set[str]:
+    sql = "SELECT DISTINCT json_extract(entry, '$.action') FROM audit_entries"
+    return {str(action) for (action,) in cases.connection.execute(sql)}
+
+
+def _grown(house: House, change: Callable[[], object]) -> None:
+    before = house.cases.book.size()
+    change()
+    assert house.cases.book.size() > before
