@@ -28,6 +28,7 @@ Permission = Literal[
     "audit.read",
     "audit.anchor",
     "retention",  # legal hold, erasure
+    "expire",  # delete what is older than the retention
     "people",  # users and their roles
     "operate",  # the installation itself: keys, anchors' places
 ]
@@ -42,7 +43,7 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
     "admin": frozenset({
         "read", "audit.read", "audit.anchor", "retention", "people", "operate",
     }),
-    "service": frozenset({"read", "triage", "playbook.run", "audit.anchor", "retention"}),
+    "service": frozenset({"read", "triage", "playbook.run", "audit.anchor", "expire"}),
 }  # fmt: skip
 
 

@@ -28,8 +28,8 @@ ROOM = Room(
         "backup.restore": "operate",
         "kafka.setup": "operate",
         "elastic.setup": "operate",
-        "archive.expire": "retention",
-        "alerts.expire": "retention",
+        "archive.expire": "expire",
+        "alerts.expire": "expire",
     },
 )
 
