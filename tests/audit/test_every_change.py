@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from luytre.accounts.keys import ApiKeys
+from luytre.accounts.users import Users
 from luytre.audit import anchors, erase, export
 from luytre.audit.database import AUDIT, CaseDatabase
 from luytre.cases.clocks import Clocks, read_profiles
@@ -39,7 +41,7 @@ INNER = {
     "luytre.audit.entry:entry_bytes", "luytre.cases.decide:Decisions.on",
     "luytre.processor.case_desk:CaseDesk.__init__", "playbooks.desk:RunDesk.__init__",
 }  # fmt: skip
-READS: set[str] = set()
+READS = {"luytre.accounts.users:Users.find"}
 """What takes an actor and changes nothing."""
 
 ELSEWHERE = {
@@ -50,11 +52,16 @@ ELSEWHERE = {
 
 
 def calls() -> Iterator[str]:
-    """Yield every public function and method, of every room, that takes an actor."""
+    """Yield every public function and method that takes an actor, but for those of the faces.
+
+    Commands are in ``tests/cli/test_every_command.py``; pages and commands only pass the actor on.
+    """
     for root in PACKAGES:
         package = importlib.import_module(root)
         for found in pkgutil.walk_packages(package.__path__, f"{root}."):
-            if not found.name.startswith("luytre.cli") and not found.name.endswith("__main__"):
+            if not found.name.startswith(
+                ("luytre.cli", "luytre.console")
+            ) and not found.name.endswith("__main__"):
                 yield from _calls_of(importlib.import_module(found.name))
 
 
@@ -85,6 +92,10 @@ class Office:
         self.decisions = Decisions(self.cases, self.desk.clock)
         self.regroup = Regrouping(self.cases, self.desk.clock, self.decisions)
         self.clocks = Clocks(self.decisions, read_profiles())
+        self.users, self.keys = (
+            Users(self.cases, self.desk.clock),
+            ApiKeys(self.cases, self.desk.clock),
+        )
         self.triage = Triage(self.cases, self.desk.clock)
         for number in range(4):
             self.take(made(number, {"host.name": f"pc-{number // 2}"}), number + 1)
@@ -93,6 +104,9 @@ class Office:
         self.triage.take([alert], {PLACE: offset})
 
 
+U, K = "luytre.accounts.users:Users.", "luytre.accounts.keys:ApiKeys."
+SESSIONS = ("session.open", "session.refuse", "session.revoke", "session.own-revoke")
+OLD, NEW = "một mật khẩu dài 1", "một mật khẩu dài 2"
 D, R, C = (
     "luytre.cases.decide:Decisions.",
     "luytre.cases.regroup:Regrouping.",
@@ -116,6 +130,13 @@ CALLS: dict[str, Callable[[Office], object]] = {
     D + "decide_many": lambda o: o.decisions.decide_many(
         ADMIN, IncidentQuery(states=STATES), 3, state="on hold"
     ),
+    U + "create": lambda o: o.users.create(ADMIN, "root", ["admin"], [], OLD),
+    U + "change": lambda o: o.users.change(ADMIN, "root", roles=["admin", "analyst"]),
+    U + "set_password": lambda o: o.users.set_password(ADMIN, "root", NEW),
+    U + "change_own_password": lambda o: o.users.change_own_password(ADMIN, NEW, OLD),
+    U + "note": lambda o: [o.users.note(ADMIN, each, "user:root") for each in SESSIONS],
+    K + "create": lambda o: o.keys.create(ADMIN, "reports", 30),
+    K + "revoke": lambda o: o.keys.revoke(ADMIN, o.keys.of("root")[0].id),
     "luytre.audit.erase:hold": lambda o: erase.hold(o.cases, ADMIN, "incident:1", "", "a request"),
     "luytre.audit.erase:release": lambda o: erase.release(o.cases, ADMIN, "incident:1", ""),
     "luytre.audit.erase:erase": lambda o: erase.erase(o.cases, ADMIN, 1, "a request"),

@@ -18,9 +18,20 @@ READS = {
     "playbooks check", "playbooks export", "playbooks list", "playbooks print",
     "playbooks rehearse", "playbooks runs", "playbooks show", "playbooks waiting", "rejects list",
     "report incident", "report period", "rules check", "rules explain", "rules list",
-    "rules profile", "rules test", "scan", "version",
+    "rules profile", "rules test", "scan", "users list", "version",
 }  # fmt: skip
-LOOPS = {"audit signer", "correlate", "demo", "detect", "index", "respond", "run", "ship", "triage"}
+LOOPS = {
+    "audit signer",
+    "console",
+    "correlate",
+    "demo",
+    "detect",
+    "index",
+    "respond",
+    "run",
+    "ship",
+    "triage",
+}
 """What they decide is the loops' own: triage's and respond's entries are in their rooms' tests."""
 
 CHANGES = {
@@ -58,6 +69,12 @@ CHANGES = {
     "restore": "backup.restore",
     "rules install": "content.install",
     "upkeep": "archive.expire",
+    "users add": "user.create",
+    "users change": "user.change",
+    "users disable": "user.change",
+    "users enable": "user.change",
+    "users logout": "session.revoke",
+    "users password": "user.password",
 }
 PLAYBOOK = Path(__file__).parent.parent / "playbooks" / "every_step.yml"
 
