@@ -100,6 +100,12 @@ class Office:
         for number in range(4):
             self.take(made(number, {"host.name": f"pc-{number // 2}"}), number + 1)
 
+    def note_sessions(self) -> int:
+        """Note what the console says of sessions."""
+        for each in SESSIONS:
+            self.users.note(ADMIN, each, "user:root")
+        return len(SESSIONS)
+
     def take(self, alert: Alert, offset: int) -> None:
         self.triage.take([alert], {PLACE: offset})
 
@@ -134,7 +140,7 @@ CALLS: dict[str, Callable[[Office], object]] = {
     U + "change": lambda o: o.users.change(ADMIN, "root", roles=["admin", "analyst"]),
     U + "set_password": lambda o: o.users.set_password(ADMIN, "root", NEW),
     U + "change_own_password": lambda o: o.users.change_own_password(ADMIN, NEW, OLD),
-    U + "note": lambda o: [o.users.note(ADMIN, each, "user:root") for each in SESSIONS],
+    U + "note": lambda o: o.note_sessions(),
     K + "create": lambda o: o.keys.create(ADMIN, "reports", 30),
     K + "revoke": lambda o: o.keys.revoke(ADMIN, o.keys.of("root")[0].id),
     "luytre.audit.erase:hold": lambda o: erase.hold(o.cases, ADMIN, "incident:1", "", "a request"),
