@@ -54,8 +54,7 @@ def simulate(
     steps of an attack are ``step_s`` apart, or as far as fits. The same arguments give the same
     bytes. ``start`` must have a time zone. ``whole`` adds the applications, the sharing platform
     and the servers' audit daemons, and eleven attacks to the five. The folder holds
-    ``luytre.yaml``, ``tables/``,
-    ``logs/``, ``truth.ndjson``, and ``timeline.json`` for ``play``.
+    ``luytre.yaml``, ``tables/``, ``logs/``, ``truth.ndjson``, and ``timeline.json`` for ``play``.
 
     Raises:
         Refused: the folder has something in it already, or ``start`` has no time zone.
