@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 VIETNAM = timezone(timedelta(hours=7))
 HOUR_S = 3_600
+STEP_S, SLOW_STEP_S = 20.0, 1_500.0
 BUSY_UNTIL = ((7, 0.2), (17, 2.2), (22, 0.6), (24, 0.2))
 """How much happens until which hour of the day."""
 
@@ -28,7 +29,7 @@ SATURDAY, AT_WEEKENDS = 5, 0.4
 class Scene:
     """A stretch of time in the province. ``rate`` scales how much happens in it.
 
-    ``rhythm``: most of it in office hours. ``step_s``: what attackers wait between two steps.
+    ``rhythm``: most of it in office hours, and attackers wait long between two steps.
     """
 
     seed: int
@@ -38,7 +39,11 @@ class Scene:
     province: Province
     journal: Journal
     rhythm: bool = False
-    step_s: float = 20.0
+
+    @property
+    def step_s(self) -> float:
+        """How long attackers wait between two steps at the most."""
+        return SLOW_STEP_S if self.rhythm else STEP_S
 
     def times(self, dice: Random, per_minute: float) -> list[float]:
         """Return when something happens that happens ``per_minute`` on average, in order."""

@@ -46,13 +46,12 @@ def simulate(
     whole: bool = False,
     rate: float = 1.0,
     rhythm: bool = False,
-    step_s: float = 20.0,
 ) -> Truth:
     """Write a simulated province into ``folder`` and return what happened in it.
 
-    About 2,500 events a minute at ``rate`` 1; with ``rhythm`` most of them in office hours. The
-    steps of an attack are ``step_s`` apart, or as far as fits. The same arguments give the same
-    bytes. ``start`` must have a time zone. ``whole`` adds the applications, the sharing platform
+    About 2,500 events a minute at ``rate`` 1. With ``rhythm`` most of them are in office hours, and
+    attackers take hours instead of minutes. The same arguments give the same bytes. ``start`` must
+    have a time zone. ``whole`` adds the applications, the sharing platform
     and the servers' audit daemons, and eleven attacks to the five. The folder holds
     ``luytre.yaml``, ``tables/``, ``logs/``, ``truth.ndjson``, and ``timeline.json`` for ``play``.
 
@@ -66,7 +65,7 @@ def simulate(
     folder.mkdir(parents=True, exist_ok=True)
     province = settle(chance(seed, "province"))
     seconds, journal = minutes * 60, Journal()
-    scene = Scene(seed, start.astimezone(UTC), seconds, rate, province, journal, rhythm, step_s)
+    scene = Scene(seed, start.astimezone(UTC), seconds, rate, province, journal, rhythm)
     everyday = (*EVERYDAY, *(MORE_SOURCES if whole else ()))
     hostile = (*ATTACKS, *(MORE_ATTACKS if whole else ())) if attacks else ()
     for write in (*everyday, *hostile):

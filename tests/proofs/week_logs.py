@@ -19,9 +19,6 @@ START = datetime(2026, 11, 15, 17, tzinfo=UTC)
 """Monday, 16 November 2026, 00:00 in Viet Nam."""
 
 DAYS, DAY_S, HOUR_S = 7, 86_400, 3_600
-STEP_S = 1_500.0
-"""What an attacker waits between two steps: an attack takes hours, as real ones do."""
-
 OUTAGE_S = 30 * HOUR_S
 """How long the link of the attacked commune is down, from an hour before the attack on."""
 
@@ -61,7 +58,7 @@ def make(
     """Simulate the week below ``folder``; of the hosts' files take one in ``share``."""
     truth = simulate(
         folder / "province", seed=seed, start=START, minutes=DAYS * DAY_S / 60, rate=rate,
-        rhythm=True, step_s=STEP_S,
+        rhythm=True, whole=True,
     )  # fmt: skip
     arriving = _province(folder / "province", truth)
     prepare(folder / "province", folder)
