@@ -86,7 +86,8 @@ class IncidentQuery:
     """Which incidents to read, most urgent first; empty fields ask for all.
 
     ``text`` is free text, folded as alerts' is. ``since`` is inclusive and ``until`` exclusive, on
-    the time of the last alert. ``assignee`` "-" asks for those of nobody.
+    the time of the last alert. ``assignee`` "-" asks for those of nobody. ``after`` asks for
+    those that were opened later than the incident of this number.
     """
 
     states: tuple[IncidentState, ...] = OPEN_STATES
@@ -98,5 +99,7 @@ class IncidentQuery:
     since: str = ""
     until: str = ""
     backfill: bool | None = None
+    organization: str = ""
+    after: int = 0
     limit: int = 50
     offset: int = 0

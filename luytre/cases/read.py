@@ -44,7 +44,7 @@ class Incidents:
 
     def get(self, number: int, scope: Scope) -> Incident:
         """Return an incident. Raises ``Refused``: there is none, as far as this reader may know."""
-        where, values = _scope_term(scope)
+        where, values = scope_term(scope)
         sql = f"{_INCIDENT} WHERE id = ? AND {where}"
         row = self._cases.connection.execute(sql, (number, *values)).fetchone()
         if row is None:
@@ -53,14 +53,14 @@ class Incidents:
 
     def find(self, query: IncidentQuery, scope: Scope) -> list[Incident]:
         """Return incidents, most urgent first."""
-        where, values = _where(query, scope)
+        where, values = where_of(query, scope)
         sql = f"{_INCIDENT} WHERE {where} ORDER BY score DESC, last_at DESC, id LIMIT ? OFFSET ?"
         rows = self._cases.connection.execute(sql, (*values, query.limit, query.offset))
         return [_incident(row) for row in rows]
 
     def count(self, query: IncidentQuery, scope: Scope) -> int:
         """Return how many ``find`` would give without limit and offset."""
-        where, values = _where(query, scope)
+        where, values = where_of(query, scope)
         sql = f"SELECT count(*) FROM incidents i WHERE {where}"  # noqa: S608 - only our own terms
         found: Any = self._cases.connection.execute(sql, values).get
         return int(found)
@@ -136,7 +136,7 @@ class Incidents:
 
     def notifications(self, people: Sequence[str], scope: Scope) -> list[tuple[int, str, int, str]]:
         """Return number, time, incident and reason of what these people have not read."""
-        where, values = _scope_term(scope)
+        where, values = scope_term(scope)
         marks = ", ".join("?" * len(people))
         sql = (
             f"SELECT id, at, incident, what FROM notifications WHERE read_at = ''"  # noqa: S608 - only our own terms
@@ -146,15 +146,17 @@ class Incidents:
         return list(rows)
 
 
-def _scope_term(scope: Scope) -> tuple[str, list[Any]]:
+def scope_term(scope: Scope) -> tuple[str, list[Any]]:
+    """Return a condition on the column ``organization``, with its values."""
     if scope.organizations is None:
         return "1", []
     names = sorted(scope.organizations)
     return f"organization IN ({', '.join('?' * len(names))})", list(names)
 
 
-def _where(query: IncidentQuery, scope: Scope) -> tuple[str, list[Any]]:
-    asked = [_scope_term(scope), *_own_terms(query), *_member_terms(query, scope)]
+def where_of(query: IncidentQuery, scope: Scope) -> tuple[str, list[Any]]:
+    """Return the condition of a query on the table ``incidents``, with its values."""
+    asked = [scope_term(scope), *_own_terms(query), *_member_terms(query, scope)]
     asked += [
         (
             "id IN (SELECT rowid FROM incident_text WHERE incident_text MATCH ?)",
@@ -176,6 +178,8 @@ def _own_terms(query: IncidentQuery) -> list[tuple[str, list[Any]]]:
         (bool(query.since), "last_at >= ?", [query.since]),
         (bool(query.until), "last_at < ?", [query.until]),
         (query.backfill is not None, "backfill = ?", [query.backfill]),
+        (bool(query.organization), "organization = ?", [query.organization]),
+        (bool(query.after), "id > ?", [query.after]),
     ]
     return [(term, values) for is_asked, term, values in every if is_asked]
 
@@ -186,7 +190,7 @@ def _marks(values: Sequence[object]) -> str:
 
 def _member_terms(query: IncidentQuery, scope: Scope) -> list[tuple[str, list[Any]]]:
     """Return the conditions on an incident's alerts: only on those that may be read."""
-    term, names = _scope_term(scope)
+    term, names = scope_term(scope)
     found: list[tuple[str, list[Any]]] = []
     if query.rule:
         sql = f"SELECT incident FROM incident_alerts WHERE (rule = ? OR title LIKE ?) AND {term}"  # noqa: S608

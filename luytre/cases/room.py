@@ -94,7 +94,12 @@ MIGRATIONS = [
         topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
         PRIMARY KEY (topic, partition)
     ) STRICT;
+    """,
+    # What a page shows of a queue: alerts by time, and each incident's things.
     """
+    CREATE INDEX alerts_by_time ON incident_alerts (at, organization, level);
+    CREATE INDEX incidents_by_score ON incidents (score DESC, last_at DESC, id);
+    """,
 ]
 
 ROOM = Room(

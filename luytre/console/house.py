@@ -14,6 +14,7 @@ from luytre.accounts.sessions import Limits, Sessions
 from luytre.accounts.users import Users
 from luytre.cases.clocks import Clocks, read_profiles
 from luytre.cases.decide import Decisions
+from luytre.cases.overview import Overview
 from luytre.cases.read import Incidents
 from luytre.cases.regroup import Regrouping
 from luytre.core.errors import LuytreError
@@ -50,6 +51,7 @@ class Bench:
         self._open.callback(self.sessions.shut)
         self.users, self.keys = Users(self.cases, clock), ApiKeys(self.cases, clock)
         self.incidents, self.decisions = Incidents(self.cases), Decisions(self.cases, clock)
+        self.overview = Overview(self.cases)
         self.regrouping = Regrouping(self.cases, clock, self.decisions)
 
     @cached_property

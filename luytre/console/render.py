@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from luytre.console import files, phrases, text
 from luytre.console.words import Language, translations
 from luytre.core.alert import LEVELS
+from luytre.core.zone import parse_zone
 
 if TYPE_CHECKING:
     from luytre.console.visit import Visit
@@ -56,6 +58,7 @@ def render(at: Visit, template: str, status: int = 200, **values: Any) -> Respon
         nav=_nav(at),
         said=said() if said and status < 400 else "",  # noqa: PLR2004 - an error page takes no line
         when=partial(text.when, zone=at.zone),
+        ago=partial(_ago, at),
         with_query=partial(_with_query, at),
         **values,
     )
@@ -73,6 +76,20 @@ def is_local(path: str) -> bool:
     """Tell whether a path is one of ours, and leads nowhere else in any browser."""
     printable = path.isascii() and path.isprintable()
     return printable and path.startswith("/") and path[1:2] not in {"/", "\\"} and "\\" not in path
+
+
+def _ago(at: Visit, value: Any) -> Markup:
+    """Return how long ago a time was, with the time behind it; "in 3 h" if it is to come."""
+    moment = text.moment_of(value)
+    if moment is None:
+        return Markup("-")
+    past_s = (at.house.clock.now() - moment).total_seconds()
+    said = phrases.span(at.words, past_s)
+    if past_s < 0:
+        said = at._("in %(span)s", span=said)
+    exact = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    local = moment.astimezone(parse_zone(at.zone)).strftime("%Y-%m-%d %H:%M:%S")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, local, said)
 
 
 def _nav(at: Visit) -> list[tuple[str, str, bool]]:
