@@ -174,6 +174,12 @@ class Rows:
         found = (Run(*row) for row in self._connection.execute(sql))
         return [run for run in found if scope.allows(run.organization)][:limit]
 
+    def of_incident(self, incident: int, scope: Scope) -> list[Run]:
+        """Return the runs that are about an incident, newest first."""
+        sql = f"SELECT {_RUN} FROM runs WHERE incident = ? ORDER BY started_at DESC, id"  # noqa: S608
+        found = (Run(*row) for row in self._connection.execute(sql, (str(incident),)))
+        return [run for run in found if scope.allows(run.organization)]
+
     def steps(self, run: str, *states: StepState) -> list[Step]:
         """Return the steps of a run in the order they came, of some states or all."""
         sql = f"SELECT {_STEP} FROM run_steps WHERE run = ? ORDER BY created_at, rowid"  # noqa: S608

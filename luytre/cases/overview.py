@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from luytre.cases.model import IncidentQuery
     from luytre.core.organization import Scope
 
-Grouping = Literal["organization", "title", "level", "assignee", "state"]
+Grouping = Literal["organization", "rule", "level", "assignee", "state"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 GROUPS_MAX, ENTITIES_MAX = 200, 4
 _BUCKETS = {3600: 13, 86_400: 10}
@@ -60,6 +60,8 @@ class Overview:
     def groups(self, query: IncidentQuery, scope: Scope, by: Grouping) -> list[Group]:
         """Return the incidents of a query by what they have in common, most urgent first."""
         where, values = where_of(query, scope)
+        if by == "rule":
+            return self._by_rule(where, values, scope)
         sql = (
             f"SELECT {by}, count(*), sum((SELECT count(*) FROM incident_alerts a"  # noqa: S608 - a closed set
             f" WHERE a.incident = i.id)), max(score), max(last_at) FROM incidents i"
@@ -69,6 +71,17 @@ class Overview:
         if by == "level":
             return [Group(LEVELS[value], *rest) for value, *rest in rows]
         return [Group(str(value), *rest) for value, *rest in rows]
+
+    def _by_rule(self, where: str, values: Sequence[Any], scope: Scope) -> list[Group]:
+        """An incident with alerts of several rules stands in the group of each."""
+        term, names = scope_term(scope)
+        sql = (
+            "SELECT a.title, count(DISTINCT found.id), count(*), max(found.score),"  # noqa: S608
+            f" max(found.last_at) FROM (SELECT id, score, last_at FROM incidents i WHERE {where})"
+            f" found JOIN incident_alerts a ON a.incident = found.id WHERE {term}"
+            f" GROUP BY a.title ORDER BY 4 DESC, 2 DESC, 1 LIMIT {GROUPS_MAX}"
+        )
+        return [Group(*row) for row in self._rows(sql, *values, *names)]
 
     def per_time(
         self, scope: Scope, since: str, until: str, size_s: Literal[3600, 86_400] = 3600

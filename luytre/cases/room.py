@@ -98,6 +98,7 @@ MIGRATIONS = [
     # What a page shows of a queue: alerts by time, and each incident's things.
     """
     CREATE INDEX alerts_by_time ON incident_alerts (at, organization, level);
+    CREATE INDEX alerts_by_document ON incident_alerts (document);
     CREATE INDEX incidents_by_score ON incidents (score DESC, last_at DESC, id);
     """,
 ]

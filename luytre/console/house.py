@@ -17,6 +17,8 @@ from luytre.cases.decide import Decisions
 from luytre.cases.overview import Overview
 from luytre.cases.read import Incidents
 from luytre.cases.regroup import Regrouping
+from luytre.console.rule_words import RuleWords
+from luytre.console.units import Units
 from luytre.core.errors import LuytreError
 from luytre.processor import build, case_host, respond
 from luytre.processor.case_desk import CaseDesk
@@ -118,6 +120,16 @@ class House:
             if self._shelf is None or now_s - self._shelf[0] > SHELF_FOR_S:
                 self._shelf = now_s, respond.shelf(self.config)
             return self._shelf[1]
+
+    @cached_property
+    def units(self) -> Units:
+        """What organisations are called."""
+        return Units(self.config.enrich.organizations, self.clock)
+
+    @cached_property
+    def rule_words(self) -> RuleWords:
+        """What rules are called in Vietnamese."""
+        return RuleWords.read(self.config.rules.paths)
 
     def close(self) -> None:
         """Close every bench that is not lent."""

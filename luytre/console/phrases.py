@@ -14,6 +14,7 @@ from luytre.console.words import N_
 
 if TYPE_CHECKING:
     import gettext
+    from collections.abc import Mapping
 
 WORDS = frozenset({
     N_("new"), N_("in progress"), N_("on hold"), N_("closed"),
@@ -25,10 +26,17 @@ WORDS = frozenset({
     N_("it names nothing to group by"),
     N_("incident.open"), N_("incident.grow"), N_("incident.revise"), N_("incident.state"),
     N_("incident.close"), N_("incident.assign"), N_("incident.comment"), N_("incident.task"),
+    N_("organization"), N_("rule"), N_("level"), N_("assignee"), N_("state"),
+    N_("running"), N_("done"), N_("stopped"), N_("asked"), N_("approval"), N_("failed"),
+    N_("refused"), N_("unknown"), N_("ready"), N_("intent"), N_("waiting"), N_("skipped"),
+    N_("yes"), N_("no"), N_("happened"), N_("again"), N_("skip"), N_("stop"),
+    N_("detect"), N_("protect"), N_("contain"), N_("classify"), N_("recover"), N_("trace"),
+    N_("incident"), N_("notice"), N_("breach"),
     N_("incident.merge"), N_("incident.split"), N_("incident.clock"), N_("alert.close"),
 })  # fmt: skip
 """Closed sets of words: states, dispositions, levels, roles, kinds of entities, actions."""
 
+KINDS = ("host", "machine", "address", "user", "site")
 _KIND = r"(?P<kind>host|machine|address|user|site)"
 SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), message)
@@ -55,7 +63,7 @@ SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             rf"new, since incident (?P<number>\d+) with the same {_KIND} (?P<what>.*) is closed",
             N_("new, since incident %(number)s with the same %(kind)s %(what)s is closed"),
         ),
-        (r"the first about (?P<what>.*)", N_("the first about %(what)s")),
+        (r"the first about (?P<things>.*)", N_("the first about %(things)s")),
         (
             (
                 r"incident (?P<number>\d+) changed since you looked \(.*?\): (?P<what>.*)\."
@@ -105,7 +113,11 @@ SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 TRANSLATED = frozenset({"level", "kind"})
 """Parts of a sentence that are words of ours; all others are values."""
-_MORE = "; split off from incident "
+MORE: Mapping[str, str] = {
+    "; split off from incident ": N_("split off from incident %(number)s"),
+    "; came with incident ": N_("came with incident %(number)s"),
+}
+"""What is added to a reason when incidents are parted or joined."""
 
 
 def say(words: gettext.NullTranslations, value: object) -> str:
@@ -113,18 +125,25 @@ def say(words: gettext.NullTranslations, value: object) -> str:
     said = "" if value is None else str(value)
     if said in WORDS:
         return words.gettext(said)
-    if _MORE in said:
-        first, *rest = said.split(_MORE)
-        split = words.gettext("split off from incident %(number)s")
-        return "; ".join((say(words, first), *(split % {"number": each} for each in rest)))
+    for added, message in MORE.items():
+        first, is_added, other = said.rpartition(added)
+        if is_added and other.isdigit():
+            return f"{say(words, first)}; {words.gettext(message) % {'number': other}}"
     for pattern, message in SENTENCES:
         if found := pattern.fullmatch(said):
-            parts = {
-                name: words.gettext(part) if name in TRANSLATED and part in WORDS else part
-                for name, part in found.groupdict().items()
-            }
-            return words.gettext(message) % parts
+            parts = found.groupdict().items()
+            return words.gettext(message) % {name: _part(words, name, p) for name, p in parts}
     return said
+
+
+def _part(words: gettext.NullTranslations, name: str, part: str) -> str:
+    if name == "things":
+        named = (each.partition(" ") for each in part.split(", "))
+        return ", ".join(
+            f"{words.gettext(kind) if kind in KINDS else kind}{space}{value}"
+            for kind, space, value in named
+        )
+    return words.gettext(part) if name in TRANSLATED and part in WORDS else part
 
 
 def number(language: str, value: int) -> str:

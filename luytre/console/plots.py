@@ -12,7 +12,7 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 960, 110, 34, 16
+WIDTH, HEIGHT, LEFT, BOTTOM = 1160, 78, 34, 16
 
 
 def stacked(
@@ -47,20 +47,20 @@ def stacked(
 
 def strip(title: str, points: Sequence[tuple[float, str, str]], ends: tuple[str, str]) -> Markup:
     """Return points on a line of time: each is (place from 0 to 1, class, what it is)."""
-    height, middle = 44, 16
+    width, height, middle = 640, 40, 14
     line = Markup('<line class="axis" x1="8" y1="{0}" x2="{1}" y2="{0}"/>').format(
-        middle, WIDTH - 8
+        middle, width - 8
     )
     parts = [line]
     for place, kind, what in points:
-        x = round(8 + min(max(place, 0), 1) * (WIDTH - 16), 1)
+        x = round(8 + min(max(place, 0), 1) * (width - 16), 1)
         parts.append(
             Markup(
                 '<circle class="bar-{}" cx="{}" cy="{}" r="5"><title>{}</title></circle>'
             ).format(kind, x, middle, what)
         )
-    parts += [_text(8, height - 4, ends[0], "start"), _text(WIDTH - 8, height - 4, ends[1], "end")]
-    return _svg(title, parts, height)
+    parts += [_text(8, height - 4, ends[0], "start"), _text(width - 8, height - 4, ends[1], "end")]
+    return _svg(title, parts, height, width)
 
 
 def _bars(
@@ -100,7 +100,7 @@ def _text(x: float, y: float, text: str, anchor: str) -> Markup:
     )
 
 
-def _svg(title: str, parts: Sequence[Markup], height: int = HEIGHT) -> Markup:
+def _svg(title: str, parts: Sequence[Markup], height: int = HEIGHT, width: int = WIDTH) -> Markup:
     return Markup(
         '<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
-    ).format(WIDTH, height, title, Markup("").join(parts))
+    ).format(width, height, title, Markup("").join(parts))

@@ -76,6 +76,15 @@ Anybody = Annotated[Visit, Depends(admit)]
 """The same for routes that need no login."""
 
 
+async def _fields(request: Request) -> dict[str, str]:
+    form = await request.form()
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+Fields = Annotated[dict[str, str], Depends(_fields)]
+"""All fields of a form, for one whose fields depend on what it is about."""
+
+
 class Routes:
     """The routes of one topic."""
 

@@ -97,13 +97,14 @@ def typed(text: str, zone: str) -> datetime | None:
         return None
 
 
-def marked(value: str, pattern: str) -> Markup:
+def marked(value: str, pattern: str, operation: str = "") -> Markup:
     """Return a value with what a pattern's text matches in it marked; the whole if it is unclear.
 
     A pattern is a rule's text with ``*`` and ``?``: its longest plain piece is looked for, whatever
-    its case. It is only shown; what matched was decided by the engine.
+    its case; of a regular expression nothing is. It is only shown: the engine has decided.
     """
-    pieces = [p for p in re.split(r"[*?\\^$.|()\[\]{}+]", pattern) if p]
+    plain = "" if operation.startswith("re") else pattern
+    pieces = [p for p in re.split(r"[*?]", plain) if p]
     wanted = max(pieces, key=len, default="")
     at = value.lower().find(wanted.lower()) if wanted else -1
     # Lowering may change a text's length: then a place in one is none in the other.

@@ -57,6 +57,10 @@ class Visit:
         text = self.words.gettext(message)
         return text % values if values else text
 
+    def rule(self, title: str, rule: str = "") -> str:
+        """Return the title of a rule, or of an incident, in the reader's language if it has one."""
+        return self.house.rule_words.title(title, rule) if self.language == "vi" else title
+
     @property
     def zone(self) -> str:
         """The zone in which times are shown."""

@@ -151,9 +151,9 @@ class Browser:
     def get(self, path: str, **more: Any) -> Any:
         return self.client.get(path, **more)
 
-    def post(self, path: str, headers: Mapping[str, str] | None = None, **fields: Any) -> Any:
+    def post(self, path: str, **fields: Any) -> Any:
         data = {csrf.FIELD: csrf.token_of(self.token), **fields}
-        return self.client.post(path, data=data, headers={"origin": URL, **(headers or {})})
+        return self.client.post(path, data=data, headers={"origin": URL})
 
 
 @contextmanager

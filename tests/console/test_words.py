@@ -85,6 +85,7 @@ def test_every_word_of_a_closed_set_is_known(word: str) -> None:
         ),
         score([])[1][0][0],
         "same host srv-1 within 4 hours; split off from incident 7",
+        "the first about host srv-1; came with incident 7; split off from incident 8",
         "new, since incident 3 with the same user an is closed",
         "it names nothing to group by",
     ],
@@ -144,6 +145,7 @@ def test_what_is_unseen_is_written_out(value: str, shown: str) -> None:
     ("value", "pattern", "shown"),
     [
         pytest.param("cmd.exe /c WHOAMI", "*whoami*", "cmd.exe /c <mark>WHOAMI</mark>", id="part"),
+        pytest.param("C:\\A.exe", "*\\A.exe", "C:<mark>\\A.exe</mark>", id="signs are text"),
         pytest.param("<b>x</b>", "*x*", "&lt;b&gt;<mark>x</mark>&lt;/b&gt;", id="markup"),
         pytest.param("anything", "*", "<mark>anything</mark>", id="no plain piece: all of it"),
         pytest.param("İx", "*x*", "<mark>İx</mark>", id="lowering changes the length"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from luytre.console.pages import account, incidents, login
+from luytre.console.pages import account, alerts, incident, incidents, login, runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-PAGES: Sequence[ModuleType] = (login, incidents, account)
+PAGES: Sequence[ModuleType] = (login, incidents, incident, alerts, runs, account)
 """Each has ``routes`` (``Routes``), and may have ``NAV``, its entries of the menu."""

@@ -216,9 +216,8 @@ def _views(at: Desk, query: IncidentQuery) -> list[dict[str, Any]]:
 
 
 def _groups(at: Desk, query: IncidentQuery, by: Grouping) -> list[dict[str, Any]]:
-    field = {"title": "rule"}.get(by, by)
     return [
-        {"group": group, "path": f"/incidents?{write_query(query, **{field: group.value or '-'})}"}
+        {"group": group, "path": f"/incidents?{write_query(query, **{by: group.value or '-'})}"}
         for group in at.bench.overview.groups(query, at.scope, by)
     ]
 
