@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from luytre.cli import demo_console
 from luytre.cli.output import console, error_console, level_text, lines, say, table, text
 from luytre.core.alert import LEVELS, AlertQuery
 from luytre.core.clock import SystemClock
@@ -89,23 +90,41 @@ def demo(
     correlations = bool(content(settings).correlations.rules)
     config = data / "luytre.yaml"
     commands = build.commands(config, settings.workers, correlations=correlations)
-    supervisor = Supervisor(commands, SystemClock())
+    pages: dict[str, list[str]] = {}
+    supervisor = Supervisor(commands, SystemClock(), more=lambda: pages)
     worker = threading.Thread(target=supervisor.run, args=(lambda: done.is_set() or stopped(),))
     worker.start()
     try:
         _play(data, settings, stopped)
         outcome = Outcome(read_truth(data / "province"), _alerts(settings))
         _summarise(data, settings, outcome)
+        password = demo_console.make_people(settings)
         if serve and sys.stdout.isatty() and not stopped():
-            console().print("\nStill running: add lines to the files in "
-                            f"{data}/logs and look again. Ctrl-C stops.")  # fmt: skip
-            while not stopped():
-                SystemClock().sleep(0.2)
+            _stay(data, pages, password, stopped)
+        else:
+            demo_console.offer(config, password)
     finally:
         done.set()
         worker.join()
     if any(attack.missed(outcome.found) for attack in outcome.truth.attacks):
         raise typer.Exit(1)
+
+
+def _stay(
+    folder: Path, pages: dict[str, list[str]], password: str, stopped: Callable[[], bool]
+) -> None:
+    """Serve the console until somebody stops the demo."""
+    where = demo_console.listen()
+    command = ["console", "--config", str(folder / "luytre.yaml"), "--listen", where]
+    pages["console"] = [*command, "--with-parent"]
+    if demo_console.answers(where, PATIENCE_S):
+        port = where.rpartition(":")[2]
+        console().print("\nThe console (pages in Vietnamese and English) is open:")
+        say(f"  http://localhost:{port}", "bold")
+        demo_console.show_logins(password)
+    say(f"Still running: add lines to the files in {folder}/logs and look again. Ctrl-C stops.")
+    while not stopped():
+        SystemClock().sleep(0.2)
 
 
 def _prepare(folder: Path, seed: int) -> Config:

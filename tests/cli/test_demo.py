@@ -1,12 +1,14 @@
 """`luytre demo` finds the five attacks, twice, and harms no folder of others."""
 
 import hashlib
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from luytre.cases.read import Incidents
+from luytre.cli.demo_console import PEOPLE
 from luytre.core.alert import AlertQuery
 from luytre.core.clock import ManualClock
 from luytre.core.config import Config, load_config
@@ -52,6 +54,8 @@ def test_it_finds_the_attacks_and_can_be_repeated(tmp_path: Path) -> None:
         out = ran.stdout.decode()
         assert out.count("\nfound ") == 5
         assert "False alarms above medium: 0" in out
+        assert "luytre console -c demo/luytre.yaml" in out
+        assert all(re.search(rf"^{name} +\S{{24}} ", out, re.MULTILINE) for name in PEOPLE)
         homes = incidents_of_attacks(tmp_path / "demo")
         assert [len(numbers) for numbers in homes.values()] == [1] * 5, homes
         assert len(set.union(*homes.values())) == 5, homes
