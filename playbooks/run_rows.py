@@ -1,4 +1,4 @@
-"""What is kept of runs in the case database: the run, its steps, who agreed, and legal clocks."""
+"""What is kept of runs in the case database: the run, its steps, and who agreed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,29 @@ CREATE TABLE legal_clocks (
   incident TEXT NOT NULL, clock TEXT NOT NULL, organization TEXT NOT NULL,
   started_at TEXT NOT NULL, due_at TEXT NOT NULL, stopped_at TEXT NOT NULL,
   PRIMARY KEY (incident, clock)) STRICT;
-"""
+""",
+    # A run without an incident had clocks and notes of its own; now it has an incident.
+    """
+INSERT INTO incidents (organization, title, state, assignee, level, score, score_parts, first_at,
+    last_at, received_at, opened_at, updated_at, backfill)
+  SELECT organization, incident, 'in progress', assigned, 0, 0, '[]', started_at, started_at,
+    started_at, started_at, started_at, 0 FROM runs
+  WHERE CAST(CAST(incident AS INTEGER) AS TEXT) <> incident GROUP BY incident;
+UPDATE runs SET incident = (SELECT CAST(id AS TEXT) FROM incidents WHERE title = runs.incident)
+  WHERE CAST(CAST(incident AS INTEGER) AS TEXT) <> incident;
+INSERT INTO incident_clocks
+  SELECT i.id, CASE clock WHEN 'notice-24h' THEN 'serious-notice' WHEN 'report-72h'
+      THEN 'incident-report' ELSE 'personal-data' END, 'vn-2026', c.started_at, c.due_at,
+      c.stopped_at
+  FROM legal_clocks c JOIN incidents i ON i.title = c.incident;
+INSERT INTO incident_comments (incident, at, author, text)
+  SELECT i.id, n.at, n.who, n.text FROM run_notes n JOIN incidents i ON i.title = n.incident;
+UPDATE incidents SET title = (SELECT name FROM runs WHERE incident = CAST(incidents.id AS TEXT))
+  WHERE title LIKE 'run:%';
+DROP TABLE run_notes;
+DROP TABLE legal_clocks;
+ALTER TABLE runs DROP COLUMN assigned;
+""",
 ]
 
 ROOM = Room(
@@ -71,13 +93,9 @@ ROOM = Room(
         "run.step": "playbook.run",
         "run.answer": "playbook.run",
         "run.remind": "playbook.run",
-        "run.note": "playbook.run",
-        "run.assign": "playbook.run",
         "run.approve": "playbook.approve",
         "run.decide": "playbook.approve",
         "run.undo": "playbook.approve",
-        "clock.start": "playbook.run",
-        "clock.stop": "playbook.run",
     },
 )
 """What playbooks add to the case database."""
@@ -98,7 +116,6 @@ class Run:
     ended_at: str
     status: Status
     problem: str
-    assigned: str
     content: bytes
     state: bytes
 
@@ -134,18 +151,6 @@ class Approval:
     answer: str
     note: str
     at: str
-
-
-@dataclass(frozen=True, slots=True)
-class LegalClock:
-    """A legal clock of an incident; an empty ``stopped_at`` runs."""
-
-    incident: str
-    clock: str
-    organization: str
-    started_at: str
-    due_at: str
-    stopped_at: str
 
 
 _RUN = ", ".join(Run.__dataclass_fields__)
@@ -212,24 +217,6 @@ class Rows:
         )
         return [Approval(*row) for row in self._connection.execute(sql, (step.run, step.key))]
 
-    def clocks(self, scope: Scope, incident: str = "") -> list[LegalClock]:
-        """Return legal clocks, of one incident or all, oldest first."""
-        sql = (
-            "SELECT incident, clock, organization, started_at, due_at, stopped_at"
-            " FROM legal_clocks ORDER BY started_at, clock"
-        )
-        found = [LegalClock(*row) for row in self._connection.execute(sql)]
-        return [
-            clock
-            for clock in found
-            if scope.allows(clock.organization) and incident in {"", clock.incident}
-        ]
-
-    def notes(self, incident: str) -> Sequence[tuple[str, str, str]]:
-        """Return time, writer and text of the notes of an incident, oldest first."""
-        sql = "SELECT at, who, text FROM run_notes WHERE incident = ? ORDER BY at, rowid"
-        return [(str(a), str(w), str(t)) for a, w, t in self._connection.execute(sql, (incident,))]
-
     def add_run(self, run: Run) -> None:
         """Keep a new run."""
         values = [getattr(run, name) for name in Run.__dataclass_fields__]
@@ -256,20 +243,6 @@ class Rows:
             raise Refused(f"{approval.user} has answered already: another person must")
         values = [getattr(approval, name) for name in Approval.__dataclass_fields__]
         self._insert("run_approvals", [step.run, step.key, *values])
-
-    def add_note(self, incident: str, organization: str, at: str, who: str, text: str) -> None:
-        """Keep a note of an incident."""
-        self._insert("run_notes", [incident, organization, at, who, text])
-
-    def add_clock(self, clock: LegalClock) -> None:
-        """Keep a clock that starts."""
-        values = [getattr(clock, name) for name in LegalClock.__dataclass_fields__]
-        self._insert("legal_clocks", values)
-
-    def stop_clock(self, incident: str, clock: str, at: str) -> None:
-        """Note that a clock is stopped."""
-        where = "incident = ? AND clock = ?"
-        self._update("legal_clocks", where, (incident, clock), {"stopped_at": at})
 
     def _insert(self, table: str, values: Sequence[Any]) -> None:
         marks = ", ".join("?" * len(values))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from luytre.audit.database import CaseDatabase, Change
     from luytre.core.actor import Actor
     from luytre.core.clock import Clock
+    from luytre.core.response import IncidentBook
     from playbooks.actions import Actions
     from playbooks.actions.action import Plan
     from playbooks.load import Loaded
@@ -53,8 +54,11 @@ TEXT_MAX = 4_096
 class Runs:
     """Every run of an installation."""
 
-    def __init__(self, cases: CaseDatabase, clock: Clock, actions: Actions) -> None:
+    def __init__(
+        self, cases: CaseDatabase, clock: Clock, actions: Actions, incidents: IncidentBook
+    ) -> None:
         self.cases, self._clock, self._actions = cases, clock, actions
+        self._incidents = incidents
         self.rows = Rows(cases.connection)
         self._maker = StepMaker(actions, clock)
         self._machines: dict[str, tuple[Machine, Mapping[str, Loaded]]] = {}
@@ -72,8 +76,11 @@ class Runs:
     ) -> str:
         """Start a playbook and return the run's id.
 
+        It belongs to the incident that is named, or the alert's; if there is none, to a new one.
+
         Raises:
-            Refused: the playbook is revoked or not valid now, or a value does not fit.
+            Refused: the playbook is revoked or not valid now, a value does not fit, or no such
+                incident exists.
             Forbidden: the actor may not run playbooks for this organisation.
         """
         loaded = playbooks[playbook]
@@ -87,12 +94,16 @@ class Runs:
             raise Refused(str(error)) from None
         identity = secrets.token_hex(8)
         content = {name: p.document.data for name, p in used.items()}
-        run = Run(
-            identity, playbook, loaded.playbook.name, organization, incident or f"run:{identity}",
-            alert, actor.user, self._now(), "", "running", "", "",
-            msgspec.json.encode(content), msgspec.json.encode(state),
-        )  # fmt: skip
         with self.cases.change(actor, change_id=identity) as change:
+            home = self._incidents.home(
+                change, incident=incident, alert=alert, organization=organization,
+                title=loaded.playbook.name,
+            )  # fmt: skip
+            run = Run(
+                identity, playbook, loaded.playbook.name, organization, home, alert, actor.user,
+                self._now(), "", "running", "", msgspec.json.encode(content),
+                msgspec.json.encode(state),
+            )  # fmt: skip
             self.rows.add_run(run)
             change.record(
                 "run.start", f"run:{identity}", organization=organization, playbook=playbook,

@@ -82,6 +82,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockRow:
+    """A legal clock of an incident; an empty ``stopped_at`` runs. Times are texts in UTC."""
+
+    incident: int
+    title: str
+    organization: str
+    clock: str
+    profile: str
+    started_at: str
+    due_at: str
+    stopped_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentQuery:
     """Which incidents to read, most urgent first; empty fields ask for all.
 

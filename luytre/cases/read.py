@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from luytre.audit.book import LogQuery
-from luytre.cases.model import Incident, IncidentQuery, Member, Step
+from luytre.cases.model import ClockRow, Incident, IncidentQuery, Member, Step
 from luytre.core.alert import LEVELS
 from luytre.core.errors import Refused
 from luytre.core.folding import parse_text
@@ -133,6 +133,18 @@ class Incidents:
         )
         rows: Any = self._cases.connection.execute(sql, (number,))
         return list(rows)
+
+    def clocks_between(self, first: str, last: str, scope: Scope) -> list[ClockRow]:
+        """Return the legal clocks that ran at some time of a period, the first due first."""
+        term, values = _scope_term(scope)
+        sql = (
+            "SELECT c.incident, title, organization, clock, profile, started_at, due_at, stopped_at"  # noqa: S608 - our own columns
+            " FROM incident_clocks c JOIN incidents i ON i.id = c.incident WHERE started_at < ?"
+            f" AND (stopped_at = '' OR stopped_at >= ?) AND {term}"
+            " ORDER BY due_at, c.incident, clock"
+        )
+        rows = self._cases.connection.execute(sql, (last, first, *values))
+        return [ClockRow(*row) for row in rows]
 
     def notifications(self, people: Sequence[str], scope: Scope) -> list[tuple[int, str, int, str]]:
         """Return number, time, incident and reason of what these people have not read."""

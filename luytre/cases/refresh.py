@@ -31,6 +31,7 @@ _WORDS = """
     UNION SELECT e.entity FROM incident_entities e JOIN incident_alerts a ON a.alert = e.alert
         WHERE a.incident = :id
     UNION SELECT title FROM incident_alerts WHERE incident = :id
+    UNION SELECT title FROM incidents WHERE id = :id
 """
 _WRITE = """
     UPDATE incidents SET title = :title, level = :level, score = :score, score_parts = :parts,

@@ -21,7 +21,6 @@ from luytre.cli.playbooks import (
 from luytre.cli.settings import ConfigOption, JsonOption, read_config, scope
 from luytre.core.errors import Refused
 from luytre.processor import respond
-from luytre.processor.case_desk import incident_of
 from luytre.processor.supervise import DRAIN_S, Stopped
 from playbooks.binding import given_by
 from playbooks.paper import form, rehearsed
@@ -48,7 +47,12 @@ def start(
     organization: Annotated[
         str, typer.Option("--organization", "-o", help="Whose; the alert's, or the configured.")
     ] = "",
-    incident: Annotated[str, typer.Option(help="The incident that it belongs to.")] = "",
+    incident: Annotated[
+        str,
+        typer.Option(
+            help="The number of the incident that it belongs to; the alert's, or a new one."
+        ),
+    ] = "",
 ) -> None:
     """Start a playbook. Nothing that changes something is done before people have agreed."""
     settings = read_config(config)
@@ -60,8 +64,6 @@ def start(
         given = {**given_by(loaded, found), **given}
         whose, alert = organization or found.organization_id, found.id
     with respond.runs(settings) as runs:
-        if alert and not incident:
-            incident = incident_of(runs.cases, alert, person(settings).scope)
         run = runs.start(
             person(settings), known.playbooks, loaded.playbook.id, given,
             organization=whose, incident=incident, alert=alert,

@@ -77,7 +77,7 @@ class Bench:
     def runs(self) -> Runs:
         """The runs of playbooks."""
         desk = CaseDesk(self.cases, self.clock, ACTOR, read_profiles())
-        return Runs(self.cases, self.clock, respond.actions(self.config, desk))
+        return Runs(self.cases, self.clock, respond.actions(self.config, desk), desk)
 
     def close(self) -> None:
         """Let every connection go."""

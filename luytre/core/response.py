@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from luytre.core.actor import Actor
+    from luytre.core.database import Connection
     from luytre.core.organization import Scope
 
 
@@ -39,3 +41,31 @@ class Desk(Protocol):
 
     def stop_clock(self, incident: str, clock: str, actor: str) -> None:
         """Stop a legal clock of an incident: what it asks for is done."""
+
+
+class Recording(Protocol):
+    """A change of the case database that is going on."""
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that is changed through."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who changes."""
+
+    def record(self, action: str, subject: str, *, organization: str, **detail: Any) -> int:
+        """Write the entry of what is changed, and return its number."""
+
+
+class IncidentBook(Protocol):
+    """Knows which incident something belongs to."""
+
+    def home(
+        self, change: Recording, *, incident: str, alert: str, organization: str, title: str
+    ) -> str:
+        """Return the number of an incident: the named one, the alert's, or one opened now.
+
+        Raises:
+            Refused: the named one does not exist, or its actor may not see it.
+        """

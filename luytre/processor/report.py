@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from luytre.audit.canonical import stamp
+from luytre.cases.clocks import read_profiles
 from luytre.cases.model import IncidentQuery
 from luytre.cases.read import Incidents
 from luytre.core.alert import LEVELS, AlertQuery
 from luytre.core.errors import LuytreError
 from luytre.processor import build, case_host, respond
-from luytre.processor.case_desk import CLOCKS
 from luytre.processor.report_form import Table
-from playbooks.actions.desk import CLOCK_NAMES
 from playbooks.machine import State
-from playbooks.run_rows import LegalClock, Rows
+from playbooks.run_rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from luytre.audit.database import CaseDatabase
+    from luytre.cases.model import ClockRow
     from luytre.core.config import Config
     from luytre.core.organization import Scope
     from playbooks.run_rows import Run
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 DAYS = {"day": 1, "week": 7, "half-year": 182, "year": 365}
 """The periods that can be reported, in days."""
 ALERTS_MAX = 20_000
+EARLIEST, LATEST = "0000", "9999"
+"""Before and after every time as text."""
 _VI = {
     "what": "Nội dung", "value": "Giá trị", "level": "Mức", "count": "Số lượng", "rule": "Luật",
     "number": "Số", "title": "Tên", "state": "Trạng thái", "organization": "Đơn vị",
@@ -60,7 +62,7 @@ class Gatherer:
             rows = Rows(cases.connection)
             first, last = stamp(since), stamp(until)
             runs = [r for r in rows.runs(self._scope) if first <= r.started_at < last]
-            clocks = [c for c in rows.clocks(self._scope) if first <= c.started_at < last]
+            clocks = Incidents(cases).clocks_between(first, last, self._scope)
             facts = [("from", first), ("until", last), ("written", stamp(self._now))]
             return {
                 "facts": self._facts(facts),
@@ -86,23 +88,15 @@ class Gatherer:
                 "facts": self._facts(facts),
                 "answers": self._answers(run),
                 "steps": self._steps(opened, run),
-                "clocks": self._clocks(self._of_run(opened, run)),
+                "clocks": self._clocks(self._of_incident(opened.cases, run.incident)),
                 "blind": self._blind(),
                 "verification": self._verification(opened.cases),
             }
 
-    def _of_run(self, opened: Runs, run: Run) -> list[LegalClock]:
-        """Return the clocks of a run, or of the incident that it is about."""
-        own = opened.rows.clocks(self._scope, run.incident)
-        if not run.incident.isdigit():
-            return own
-        back = {theirs: ours for ours, theirs in CLOCKS.items()}
-        found = Incidents(opened.cases).clocks(int(run.incident), self._scope)
-        return own + [
-            LegalClock(run.incident, back[name], run.organization, started, due, stopped)
-            for name, _, started, due, stopped in found
-            if name in back
-        ]
+    def _of_incident(self, cases: CaseDatabase, number: str) -> list[ClockRow]:
+        """Return all clocks of an incident."""
+        found = Incidents(cases).clocks_between(EARLIEST, LATEST, self._scope)
+        return [clock for clock in found if str(clock.incident) == number]
 
     def _facts(self, facts: Sequence[tuple[str, object]]) -> Table:
         return self._table(["what", "value"], [(self._name(what), value) for what, value in facts])
@@ -186,10 +180,17 @@ class Gatherer:
         rows = [(name.strip("_"), value) for name, value in values.items() if value]
         return self._table(["what", "answer"], rows)
 
-    def _clocks(self, clocks: Sequence[LegalClock]) -> Table:
+    def _clocks(self, clocks: Sequence[ClockRow]) -> Table:
+        known = {
+            (profile.name, clock.id): clock.vi if self._language == "vi" else clock.en
+            for profile in read_profiles()
+            for clock in profile.clocks
+        }
         rows = [
             (
-                CLOCK_NAMES[c.clock][self._language == "vi"],
+                c.incident,
+                c.title,
+                known.get((c.profile, c.clock), c.clock),
                 c.started_at[:19],
                 c.due_at[:19],
                 c.stopped_at[:19],
@@ -197,9 +198,10 @@ class Gatherer:
             )
             for c in clocks
         ]
-        return self._table(["clock", "started", "due", "stopped", "in time"], rows)
+        columns = ["incident", "title", "clock", "started", "due", "stopped", "in time"]
+        return self._table(columns, rows)
 
-    def _in_time(self, clock: LegalClock) -> str:
+    def _in_time(self, clock: ClockRow) -> str:
         yes, no, runs = (
             ("có", "không", "đang đếm") if self._language == "vi" else ("yes", "no", "runs")
         )

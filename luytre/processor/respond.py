@@ -65,7 +65,8 @@ def runs(config: Config, *, loop: bool = False) -> Iterator[Runs]:
     """Open the runs of an installation."""
     clock = SystemClock()
     with case_host.case_database(config, loop=loop) as cases:
-        yield Runs(cases, clock, actions(config, CaseDesk(cases, clock, ACTOR, read_profiles())))
+        desk = CaseDesk(cases, clock, ACTOR, read_profiles())
+        yield Runs(cases, clock, actions(config, desk), desk)
 
 
 def respond(config: Config, stopped: Callable[[], bool]) -> None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 Clock = Literal["notice-24h", "report-72h", "data-breach-72h"]
 """Decree 331/2026 article 31(2)(d): 24 h and 72 h; law 91/2025 article 23: 72 h."""
 
-CLOCK_HOURS: dict[str, int] = {"notice-24h": 24, "report-72h": 72, "data-breach-72h": 72}
 CLOCK_NAMES: dict[str, tuple[str, str]] = {
     "notice-24h": ("initial notice of a serious incident (24 h)",
                    "thông báo ban đầu sự cố nghiêm trọng (24 giờ)"),

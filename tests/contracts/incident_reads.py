@@ -51,6 +51,7 @@ READS: dict[str, Read] = {
     "comments": of("comments"),
     "tasks": of("tasks"),
     "clocks": of("clocks"),
+    "clocks_between": lambda incidents, _, scope: incidents.clocks_between("0", "9", scope),
     "notifications": lambda incidents, _, scope: incidents.notifications(["duty", "lan"], scope),
 }
 

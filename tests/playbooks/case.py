@@ -5,15 +5,18 @@ from typing import Any
 
 from luytre.audit.database import CaseDatabase
 from luytre.audit.signer import Signer
+from luytre.cases.clocks import read_profiles
+from luytre.cases.read import Incidents
 from luytre.core.actor import Actor
 from luytre.core.clock import Clock, ManualClock
 from luytre.core.config_playbooks import ApprovalsConfig, PlaybooksConfig
 from luytre.core.organization import Scope
 from luytre.core.yamlfile import Document
+from luytre.processor.case_desk import CaseDesk
+from luytre.processor.case_host import ROOMS
 from playbooks.actions import Actions, Services
-from playbooks.desk import RunDesk
 from playbooks.load import Loaded, read_playbook
-from playbooks.run_rows import ROOM, Run, Step
+from playbooks.run_rows import Run, Step
 from playbooks.runner import ACTOR, Runner
 from playbooks.runs import Runs
 
@@ -83,17 +86,18 @@ class House:
         self.folder, self.settings = folder, settings
         self.clock: Any = clock or ManualClock()
         self.cases = CaseDatabase(
-            folder / "cases.sqlite", Signer(folder / "signer"), self.clock, [ROOM]
+            folder / "cases.sqlite", Signer(folder / "signer"), self.clock, ROOMS
         )
+        desk = CaseDesk(self.cases, self.clock, ACTOR, read_profiles())
         self.actions = Actions(
             settings,
             Services(
                 self.clock,
-                desk=RunDesk(self.cases, self.clock, ACTOR),
+                desk=desk,
                 resolve=lambda *_: ["127.0.0.1"],
             ),
         )
-        self.runs = Runs(self.cases, self.clock, self.actions)
+        self.runs = Runs(self.cases, self.clock, self.actions, desk)
         self.runner = Runner(self.runs, self.actions, self.clock, settings.approvals)
 
     def restarted(self) -> "House":
@@ -113,6 +117,11 @@ class House:
 
     def steps(self, run: Run) -> list[Step]:
         return self.runs.rows.steps(run.id)
+
+    def clocks(self, run: Run) -> list[tuple[str, bool]]:
+        """Return the legal clocks of a run's incident, and whether each was stopped in time."""
+        rows = Incidents(self.cases).clocks(int(run.incident), Scope.everything())
+        return [(name, "" < stopped <= due) for name, _, _, due, stopped in rows]
 
     def states(self, run: Run) -> list[str]:
         return [step.state for step in self.steps(run)]

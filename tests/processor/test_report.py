@@ -6,12 +6,17 @@ from pathlib import Path
 import docx
 import pytest
 
+from luytre.audit.canonical import stamp
+from luytre.cases.clocks import Clocks, read_profiles
+from luytre.cases.decide import Decisions
+from luytre.cases.opening import open_incident
 from luytre.core.actor import Actor
 from luytre.core.alert import Alert, RuleCard
+from luytre.core.clock import SystemClock
 from luytre.core.config import Config
 from luytre.core.errors import Refused
 from luytre.core.organization import Scope
-from luytre.processor import build, logs, respond
+from luytre.processor import build, case_host, logs, respond
 from luytre.processor.report import Gatherer, day
 from luytre.processor.report_form import FORMS, Report, Section, Table, fill, names
 from luytre.processor.report_write import WRITERS
@@ -138,3 +143,31 @@ def test_a_run_is_reported_with_answers_deadlines_and_proof(config: Config) -> N
     assert "mật khẩu yếu" in texts(WRITERS["docx"](fill("incident", tables, "vi")))
     with pytest.raises(Refused):
         Gatherer(config, Scope.only("so-y-te"), "vi", NOW).run(name)
+
+
+def test_a_period_lists_the_clocks_of_incidents_that_ran_in_it(config: Config) -> None:
+    with case_host.case_database(config) as cases:
+        clocks = Clocks(Decisions(cases, SystemClock()), read_profiles())
+        for title, began, stopped in (
+            ("old and done", 60, True), ("old and forgotten", 30, False), ("of today", 0, False),
+        ):  # fmt: skip
+            with cases.change(LAN) as change:
+                number = open_incident(change, "tinh", title, stamp(NOW))
+            clocks.start(LAN, number, "incident-report", NOW - timedelta(days=began))
+            if stopped:
+                clocks.stop(LAN, number, "incident-report")
+                with cases.change(LAN) as change:
+                    change.connection.execute(
+                        "UPDATE incident_clocks SET stopped_at = ? WHERE incident = ?",
+                        (stamp(NOW - timedelta(days=58)), number),
+                    )
+                    change.record("incident.clock", f"incident:{number}", organization="tinh")
+
+    def clocks_of(kind: str, scope: Scope = LAN.scope) -> list[tuple[str, str]]:
+        table = Gatherer(config, scope, "en", NOW).period(kind, day(""))["clocks"]
+        assert table.columns[:3] == ["incident", "title", "clock"]
+        return [(row[1], row[6]) for row in table.rows]
+
+    assert clocks_of("week") == [("old and forgotten", "no"), ("of today", "runs")]
+    assert clocks_of("year")[0] == ("old and done", "yes")
+    assert clocks_of("year", Scope.only("so-y-te")) == []

@@ -22,16 +22,18 @@ from typing import Any
 from luytre.audit.database import CaseDatabase
 from luytre.audit.signer_client import RemoteSigner
 from luytre.audit.signer_process import serve
+from luytre.cases.clocks import read_profiles
 from luytre.core.actor import Actor
 from luytre.core.clock import SystemClock
 from luytre.core.config_playbooks import PlaybooksConfig
 from luytre.core.errors import Refused
 from luytre.core.organization import Scope
 from luytre.core.yamlfile import Document
+from luytre.processor.case_desk import CaseDesk
+from luytre.processor.case_host import ROOMS
 from playbooks.actions import Actions, Services
-from playbooks.desk import RunDesk
 from playbooks.load import read_playbook
-from playbooks.run_rows import ROOM, Step
+from playbooks.run_rows import Step
 from playbooks.runner import ACTOR, Runner
 from playbooks.runs import Runs
 from tests.playbooks.case import manual, ours, person, playbook
@@ -76,15 +78,15 @@ class House:
     def __init__(self, folder: Path, base: str) -> None:
         clock = QuickClock()
         self._signer = RemoteSigner(folder / "socket")
-        self.cases = CaseDatabase(folder / "cases.sqlite", self._signer, clock, [ROOM])
+        self.cases = CaseDatabase(folder / "cases.sqlite", self._signer, clock, ROOMS)
         there = {"url": f"{base}/hook", "networks": HERE}
         settings = PlaybooksConfig.model_validate({
             "http": (there,), "channels": ({"name": "duty", **there},), "isolation": ({"name": "edr", **there},),
             "tickets": ({"name": "itop", **there},), "fortigates": ({"name": "fw", "url": base, "networks": HERE},),
         })  # fmt: skip
-        desk = RunDesk(self.cases, clock, ACTOR)
+        desk = CaseDesk(self.cases, clock, ACTOR, read_profiles())
         actions = Actions(settings, Services(clock, desk=desk))
-        self.runs = Runs(self.cases, clock, actions)
+        self.runs = Runs(self.cases, clock, actions, desk)
         self.runner = Runner(self.runs, actions, clock, settings.approvals)
 
     def close(self) -> None:
