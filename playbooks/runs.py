@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,9 +22,9 @@ from playbooks.actions.wait import Wait
 from playbooks.commands import OURS
 from playbooks.load import read_playbook
 from playbooks.machine import Machine, State
-from playbooks.model import PlaybookAction
 from playbooks.run_rows import OPEN, Approval, Rows, Run, Step
 from playbooks.run_steps import StepMaker
+from playbooks.starting import called, invalid
 from playbooks.variables import misfit
 
 if TYPE_CHECKING:
@@ -84,10 +83,10 @@ class Runs:
             Forbidden: the actor may not run playbooks for this organisation.
         """
         loaded = playbooks[playbook]
-        why = _invalid(loaded, self._clock.now())
+        why = invalid(loaded, self._clock.now())
         if why:
             raise Refused(f"{loaded.playbook.name} {why}")
-        used = _called(playbooks, playbook)
+        used = called(playbooks, playbook)
         try:
             state = Machine(used).begin(playbook, given)
         except ValueError as error:
@@ -374,29 +373,3 @@ class Runs:
 
     def _now(self) -> str:
         return stamp(self._clock.now())
-
-
-def _invalid(loaded: Loaded, now: datetime) -> str:
-    """Return why a playbook may not be started now (CACAO section 3.1); empty if it may."""
-    playbook = loaded.playbook
-    if playbook.revoked:
-        return "is revoked"
-    if playbook.valid_from and now < datetime.fromisoformat(playbook.valid_from):
-        return f"is valid from {playbook.valid_from} on only"
-    if playbook.valid_until and now > datetime.fromisoformat(playbook.valid_until):
-        return f"was valid until {playbook.valid_until}: import a newer version"
-    return ""
-
-
-def _called(playbooks: Mapping[str, Loaded], first: str) -> dict[str, Loaded]:
-    """Return a playbook and all that it may call."""
-    found: dict[str, Loaded] = {}
-    todo = [first]
-    while todo:
-        name = todo.pop()
-        if name in found or name not in playbooks:
-            continue
-        found[name] = playbooks[name]
-        steps = found[name].playbook.workflow.values()
-        todo += [step.playbook_id for step in steps if isinstance(step, PlaybookAction)]
-    return found

@@ -136,7 +136,7 @@ class Incidents:
 
     def clocks_between(self, first: str, last: str, scope: Scope) -> list[ClockRow]:
         """Return the legal clocks that ran at some time of a period, the first due first."""
-        term, values = _scope_term(scope)
+        term, values = scope_term(scope)
         sql = (
             "SELECT c.incident, title, organization, clock, profile, started_at, due_at, stopped_at"  # noqa: S608 - our own columns
             " FROM incident_clocks c JOIN incidents i ON i.id = c.incident WHERE started_at < ?"

@@ -24,8 +24,6 @@ from luytre.core.alert import Alert
 from luytre.core.organization import Scope
 from luytre.processor import case_host, operations
 from luytre.processor.case_desk import CaseDesk
-from playbooks.desk import RunDesk
-from playbooks.runner import ACTOR
 from tests.cases.conftest import PLACE, Desk, made
 from tests.playbooks.case import House, manual, playbook
 from tests.playbooks.servers import fortigate, web
@@ -39,7 +37,7 @@ ADMIN = Actor("root", frozenset({"analyst", "auditor", "admin", "rule_admin"}), 
 INNER = {
     "luytre.audit.database:Change.__init__", "luytre.audit.database:CaseDatabase.change",
     "luytre.audit.entry:entry_bytes", "luytre.cases.decide:Decisions.on",
-    "luytre.processor.case_desk:CaseDesk.__init__", "playbooks.desk:RunDesk.__init__",
+    "luytre.processor.case_desk:CaseDesk.__init__",
 }  # fmt: skip
 READS = {"luytre.accounts.users:Users.find"}
 """What takes an actor and changes nothing."""
@@ -208,7 +206,6 @@ def played(folder: Path) -> set[str]:
         _grown(house, lambda: house.runs.approve(NAM, run, key, agree=True))
         house.work()
         _grown(house, lambda: house.runs.undo(LAN, run))
-        _write_to(RunDesk(house.cases, house.clock, ACTOR), run.incident, house.cases)
         return _actions(house.cases)
 
 
@@ -220,7 +217,7 @@ def desked(office: Office) -> set[str]:
     return _actions(office.cases)
 
 
-def _write_to(desk: RunDesk | CaseDesk, incident: str, cases: CaseDatabase) -> None:
+def _write_to(desk: CaseDesk, incident: str, cases: CaseDatabase) -> None:
     changes: tuple[Callable[[], object], ...] = (
         lambda: desk.assign(incident, "mai", "lan"),
         lambda: desk.comment(incident, "seen", "lan"),
