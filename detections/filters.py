@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 REFERENCES_MAX = 1_000
 ANY_RULE = "any"
+EXPIRES = "expires"
 _NAMESPACE = uuid.UUID("0f5b1f5e-8d0c-5b0a-9c57-5f0f6a2d9c11")
 _OF_RULES = ("filter", "id", "level", "status")
 """Keys of the document that its searches, read as those of a rule, do not take along."""
@@ -35,6 +37,7 @@ class LoadedFilter:
 
     ``references`` are ids or names of rules as written, None for any rule; ``rules`` are the ids
     that they mean, empty until ``resolve_filters``. ``document`` has all else that people wrote.
+    Events that were received from ``expires_us`` on (since 1970) it does not hide.
     """
 
     id: str
@@ -46,6 +49,7 @@ class LoadedFilter:
     path: Path
     document: Document
     rules: frozenset[str] = frozenset()
+    expires_us: int | None = None
 
     def covers(self, rule: str) -> bool:
         """Tell whether the filter is about a rule, by id."""
@@ -60,6 +64,8 @@ def read_filter(
     if not isinstance(written, dict):
         return None, [document.fault(("filter",), '"filter" is not a map', "see Sigma filters")]
     references, faults = _references(document, written.get("rules"))
+    expires_us, wrong = _expiry(document)
+    faults += wrong
     searches = _as_rule(document, written)
     sigma, problems = read_rule(searches, adaptation)
     faults += problems
@@ -79,6 +85,7 @@ def read_filter(
         sigma=sigma,
         path=document.path,
         document=document,
+        expires_us=expires_us,
     ), []
 
 
@@ -139,6 +146,19 @@ def _references(document: Document, rules: Any) -> tuple[tuple[str, ...] | None,
         case None:
             return (), [document.fault(("filter", "rules"), 'the filter has no "rules"', remedy)]
     return (), [document.fault(("filter", "rules"), '"rules" is no list of texts', remedy)]
+
+
+def _expiry(document: Document) -> tuple[int | None, list[Fault]]:
+    """Return when the filter ends, in microseconds since 1970; a day ends it at its beginning."""
+    written = document.data.get(EXPIRES)
+    if written is None:
+        return None, []
+    try:
+        at = datetime.fromisoformat(str(written))
+    except ValueError:
+        problem = f'"{EXPIRES}" is no day or time'
+        return None, [document.fault((EXPIRES,), problem, "write it as 2026-12-31")]
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000_000), []
 
 
 def _as_rule(document: Document, written: dict[Any, Any]) -> Document:

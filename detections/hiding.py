@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 PARTS_MAX = 1_024
+RECEIVED = "event.ingested"
 Check = Callable[[Callable[[str], Reading]], bool]
 """Tells whether a condition holds of the row whose columns it can read."""
 
@@ -61,11 +62,15 @@ class Hiding:
         """Split the hits of a batch. It takes 4 us a hit and filter."""
         checks = self._of_part(batch.part)
         about = {rule: self._about(rule, checks) for rule in {rule for _, rule in hits}}
-        row_of = _Row(batch)
+        row_of, holds = _Row(batch), _Holding(batch, self._filters)
         judged = Judged([], [])
         for hit in hits:
             row_of.row, rule = hit
-            hiding = tuple(number for number, hides in about[rule] if hides(row_of.read))
+            hiding = tuple(
+                number
+                for number, hides in about[rule]
+                if holds(row_of.row, number) and hides(row_of.read)
+            )
             if hiding:
                 judged.hidden.append(Hidden(*hit, hiding))
             else:
@@ -116,6 +121,22 @@ class Hiding:
             return lambda read: compare(atom, read(column), read(other))
         test = self._catalog.tests[number]
         return lambda read: test(read(column))
+
+
+class _Holding:
+    """Tells whether a filter holds still for an event, by when that was received.
+
+    Not by the event's own time: whoever writes the event writes that too.
+    """
+
+    def __init__(self, batch: Batch, filters: Sequence[PlannedFilter]) -> None:
+        self._ends = {n: f.expires_us for n, f in enumerate(filters) if f.expires_us is not None}
+        received = batch.events[RECEIVED].dt.epoch("us").to_list() if self._ends else []
+        self._received: list[int] = received
+
+    def __call__(self, row: int, number: int) -> bool:
+        end = self._ends.get(number)
+        return end is None or self._received[row] < end
 
 
 class _Row:

@@ -71,19 +71,37 @@ class _Found:
     filters: list[LoadedFilter] = field(default_factory=list)
     correlations: list[Correlation] = field(default_factory=list)
 
+    def override(self, first: _Found) -> None:
+        """Put what takes the place of others before them."""
+        rules, filters = {r.card.id for r in first.rules}, {f.id for f in first.filters}
+        correlations = {c.card.id for c in first.correlations}
+        self.faults[:0] = first.faults
+        self.rules = [*first.rules, *(r for r in self.rules if r.card.id not in rules)]
+        self.filters = [*first.filters, *(f for f in self.filters if f.id not in filters)]
+        others = (c for c in self.correlations if c.card.id not in correlations)
+        self.correlations = [*first.correlations, *others]
+
 
 def load_rules(
-    paths: Sequence[Path], *, builtin: bool = True, adaptation: Adaptation = NOTHING
+    paths: Sequence[Path],
+    *,
+    builtin: bool = True,
+    adaptation: Adaptation = NOTHING,
+    overrides: Sequence[Path] = (),
 ) -> RuleSet:
     """Return the rules of ``paths`` (files, or folders with all below), and Luytre's own first.
 
     A rule with a fault is left out and never stops the others. Of two rules with one id the first
-    stays. Filters and correlations are looked for in the same files.
+    stays. Filters and correlations are looked for in the same files. What is in ``overrides`` comes
+    before all, and takes the place of what has the same id elsewhere.
     """
-    found = _Found(adaptation)
+    first, found = _Found(adaptation), _Found(adaptation)
     with _quiet():
+        for path, licence in _files(overrides, first.faults):
+            _read(path, licence, first)
         for path, licence in _files([BUILTIN, *paths] if builtin else paths, found.faults):
             _read(path, licence, found)
+    found.override(first)
     rules = _unique(found.rules, found.faults)
     filters, unknown = resolve_filters(found.filters, rules)
     correlations, loose = resolve(found.correlations, rules)

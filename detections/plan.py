@@ -44,7 +44,10 @@ class PlannedRule(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PlannedFilter(msgspec.Struct, frozen=True, array_like=True):
-    """What hides matches of rules (by number; None for any) in the events of its log source."""
+    """What hides matches of rules (by number; None for any) in the events of its log source.
+
+    Events that were received from ``expires_us`` on, in microseconds since 1970, it does not hide.
+    """
 
     id: str
     title: str
@@ -53,6 +56,7 @@ class PlannedFilter(msgspec.Struct, frozen=True, array_like=True):
     logsource: LogSource
     rules: tuple[int, ...] | None
     condition: Node
+    expires_us: int | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, array_like=True, dict=True):
@@ -97,6 +101,7 @@ def build_plan(
             each.logsource,
             None if each.references is None else _covered(each, planned),
             _numbered(tree, table),
+            each.expires_us,
         )
         for each, tree in _trees(filters, faults)
     ]

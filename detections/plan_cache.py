@@ -55,21 +55,23 @@ def load_or_build(
     disabled: Iterable[str] = (),
     levels: Iterable[Level] = (),
     adaptation: Adaptation = NOTHING,
+    overrides: Sequence[Path] = (),
 ) -> Loaded:
     """Return the plan of the rules in ``paths``, from ``folder`` if it was compiled before.
 
     The key is the content of every file that loading would read, the settings, and the programs
-    that compile; a damaged file is no plan and is written anew. Rules whose id is in ``disabled``
-    are left out, and if ``levels`` is not empty those of other levels.
+    that compile; a damaged file is no plan and is written anew. Rules and filters whose id is in
+    ``disabled`` are left out, and if ``levels`` is not empty the rules of other levels.
     """
     disabled, levels = tuple(sorted(disabled)), tuple(sorted(levels))
     key = _key(
-        [BUILTIN, *paths] if builtin else paths, (builtin, disabled, levels, adaptation.digest)
+        [*overrides, *([BUILTIN] if builtin else []), *paths],
+        (builtin, disabled, levels, adaptation.digest, len(overrides)),
     )
     place = folder / _PLAN.replace("*", key)
     loaded = _read(place)
     if loaded is None:
-        found = load_rules(paths, builtin=builtin, adaptation=adaptation)
+        found = load_rules(paths, builtin=builtin, adaptation=adaptation, overrides=overrides)
         loaded = _build(found, disabled, levels)
         _write(place, loaded)
     return loaded
@@ -81,7 +83,8 @@ def _build(loaded: RuleSet, disabled: tuple[str, ...], levels: tuple[Level, ...]
 
     rules = [rule for rule in loaded.rules if runs(rule.card)]
     correlations = [each for each in loaded.correlations if runs(each.card)]
-    plan, faults = build_plan(rules, loaded.filters, correlations)
+    filters = [each for each in loaded.filters if each.id not in disabled]
+    plan, faults = build_plan(rules, filters, correlations)
     return Loaded(plan, (*loaded.faults, *faults))
 
 

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 TIME = "@timestamp"
 ORIGINAL = "event.original"
+RECEIVED = "(received)"
+"""``event.ingested``, which conditions of rules do not see."""
 _CELLS_MAX = 100_000
 _REMEMBERED_MAX = 2_000
 _T = TypeVar("_T")
@@ -117,9 +119,10 @@ class Reference:
             for rule in self._rules:
                 if applies(rule, part):
                     hides = self._hiding(rule, part)
-                    checks[_columns([rule, *hides], part)].append(
-                        (rule.card.id, _shown(rule, hides, part))
-                    )
+                    columns = _columns([rule, *hides], part)
+                    if any(each.expires_us is not None for each in hides):
+                        columns |= {RECEIVED}
+                    checks[columns].append((rule.card.id, _shown(rule, hides, part)))
             self._checks[part] = checks
         return self._checks[part]
 
@@ -135,11 +138,12 @@ class Reference:
         What a rule says hangs on nothing but the cells that it reads: 729,016 events of Mordor
         take an hour, and every event with every rule would take five.
         """
+        events = events.with_columns(pl.col("event.ingested").alias(RECEIVED))
         schema = events.schema
         kept = [
             name
             for name in sorted(columns)
-            if name in schema and (schema[name] == pl.String or name in (TIME, ORIGINAL))
+            if name in schema and (schema[name] == pl.String or name in (TIME, ORIGINAL, RECEIVED))
         ]
         if not kept:
             yield events["event.id"].to_list(), Event({}, b"")
@@ -180,10 +184,18 @@ def _columns(rules: Sequence[LoadedRule | LoadedFilter], part: Part) -> frozense
 def _shown(rule: LoadedRule, hides: Sequence[LoadedFilter], part: Part) -> Check:
     """Return the check of a rule, and not of any filter."""
     shows = _rule(rule, part)
-    hidden = [_rule(each, part) for each in hides]
+    hidden = [_held(each, _rule(each, part)) for each in hides]
     if not hidden:
         return shows
     return lambda event: shows(event) and not any(hide(event) for hide in hidden)
+
+
+def _held(each: LoadedFilter, hides: Check) -> Check:
+    """Return the check of a filter as long as it holds: until an event was received too late."""
+    if each.expires_us is None:
+        return hides
+    end = _text(datetime.fromtimestamp(each.expires_us / 1e6, UTC))
+    return lambda event: event.cell(RECEIVED).raw[0] < end and hides(event)
 
 
 def _rule(rule: LoadedRule | LoadedFilter, part: Part) -> Check:

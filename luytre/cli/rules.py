@@ -9,6 +9,7 @@ import typer
 
 from luytre.cli.output import complain, console, counted, level_text, print_json, say, table, text
 from luytre.cli.recorded import recorded
+from luytre.cli.rules_backtest import backtest
 from luytre.cli.rules_check import check
 from luytre.cli.rules_profile import profile
 from luytre.cli.settings import ConfigOption, JsonOption, PathsArgument, log_source, read_config
@@ -25,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="Check, list, test, explain, and in
 
 app.command()(check)
 app.command()(profile)
+app.command()(backtest)
 
 
 @app.command("list")

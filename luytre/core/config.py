@@ -149,7 +149,11 @@ class RulesConfig(Section):
         (),
         description="More rules: files or folders of Sigma YAML. Installed rule sets (`luytre rules install`) are found by themselves.",
     )
-    disabled: tuple[str, ...] = Field((), description="Ids of rules that do not run.")
+    overrides: tuple[Path, ...] = Field(
+        (),
+        description="Rules, filters, and correlations that take the place of those with the same id, as files or folders: so a rule of another's set is changed and the set can still be updated.",
+    )
+    disabled: tuple[str, ...] = Field((), description="Ids of rules and filters that do not run.")
     levels: tuple[Literal["informational", "low", "medium", "high", "critical"], ...] = Field(
         (), description="Only rules of these levels run; all if empty."
     )

@@ -51,6 +51,7 @@ class Bundle(msgspec.Struct, frozen=True):
     placeholders: dict[str, tuple[str, ...]]
     mappings: tuple[str, ...]
     files: tuple[File, ...]
+    overrides: int = 0
 
 
 class Active(msgspec.Struct, frozen=True):
@@ -68,7 +69,8 @@ def pack(rules: RulesConfig, placeholders: dict[str, tuple[str, ...]]) -> Bundle
     does not exist, or that no bundle may hold.
     """
     files: dict[str, str] = {}
-    for number, path in enumerate(rules.paths):
+    # The first folders are those that override, as the bundle says.
+    for number, path in enumerate((*rules.overrides, *rules.paths)):
         for found in sorted(_below(path)):
             inner = found.relative_to(path).as_posix() if path.is_dir() else found.name
             files[_checked(f"rules-{number}/{inner}")] = _read(found)
@@ -86,6 +88,7 @@ def pack(rules: RulesConfig, placeholders: dict[str, tuple[str, ...]]) -> Bundle
         placeholders=placeholders,
         mappings=tuple(mappings),
         files=tuple(File(name, text) for name, text in sorted(files.items())),
+        overrides=len(rules.overrides),
     )
 
 
@@ -140,16 +143,25 @@ def unpack(bundle: Bundle, folder: Path) -> RulesConfig:
             _move(fresh, folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-    roots = sorted({name.partition("/")[0] for name in names if name.startswith("rules-")})
+    numbered = {name.partition("/")[0] for name in names if name.startswith("rules-")}
+    roots = sorted(numbered, key=_number)
     mappings = [folder / each if each in names else each for each in bundle.mappings]
     return RulesConfig.model_validate({
         "builtin": bundle.builtin,
-        "paths": [folder / root for root in roots],
+        "paths": [folder / root for root in roots if _number(root) >= bundle.overrides],
+        "overrides": [folder / root for root in roots if _number(root) < bundle.overrides],
         "disabled": bundle.disabled,
         "levels": bundle.levels,
         "placeholders": bundle.placeholders,
         "mappings": mappings,
     })  # fmt: skip
+
+
+def _number(root: str) -> int:
+    number = root.removeprefix("rules-")
+    if not number.isdecimal():
+        raise Refused(f"{root!r} is no name that a bundle may hold")
+    return int(number)
 
 
 def _move(fresh: Path, folder: Path) -> None:

@@ -121,6 +121,7 @@ def plan_rules(config: Config, rules: RulesConfig) -> Loaded:
         disabled=rules.disabled,
         levels=rules.levels,
         adaptation=adaptation_of(rules),
+        overrides=rules.overrides,
     )
     if not loaded.plan.rules:
         reasons = "\n".join(str(fault) for fault in loaded.faults[:20])
@@ -144,6 +145,7 @@ def check(config: Config, given: Sequence[Path]) -> RuleSet:
         given or rules.paths,
         builtin=rules.builtin and not given,
         adaptation=adaptation_of(rules),
+        overrides=() if given else rules.overrides,
     )
     _, faults = build_plan(loaded.rules, loaded.filters)
     return replace(loaded, faults=(*loaded.faults, *faults))

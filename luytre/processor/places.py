@@ -53,6 +53,11 @@ class Places:
         return self.root / "content.sqlite"
 
     @property
+    def review(self) -> Path:
+        """Backtests, and content that went through review."""
+        return self.root / "review"
+
+    @property
     def plans(self) -> Path:
         """Compiled rules: a cache, safe to delete."""
         return self.root / "cache" / "plans"

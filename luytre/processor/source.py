@@ -66,6 +66,7 @@ def settings(config: Config) -> RulesConfig:
 
 
 def _beside(rules: RulesConfig) -> Iterator[Path]:
+    yield from rules.overrides
     if rules.placeholders_file:
         yield rules.placeholders_file
     yield from (each for each in rules.mappings if isinstance(each, Path))

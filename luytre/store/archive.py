@@ -99,6 +99,26 @@ class Archive:
             events = events.filter(where)
         return events.unique("event.id", keep="any").select(wanted)
 
+    def received(
+        self, scope: Scope, *, since: datetime | None = None, until: datetime | None = None
+    ) -> pl.DataFrame:
+        """Return how many rows were received when: ``event.ingested``, ``event.dataset``, ``len``.
+
+        ``since`` is inclusive and ``until`` exclusive, both on the receipt. Events that two writers
+        appended count twice here.
+        """
+        keys = ["event.ingested", "event.dataset"]
+        if not self._table.refresh():
+            return pl.DataFrame(schema={**{key: COLUMNS[key] for key in keys}, "len": pl.UInt32})
+        events = self._table.rows()
+        if scope.organizations is not None:
+            events = events.filter(pl.col("organization.id").is_in(sorted(scope.organizations)))
+        for holds, limit in ((pl.Expr.ge, since), (pl.Expr.lt, until)):
+            if limit is not None:
+                events = events.filter(holds(pl.col(keys[0]), pl.lit(limit)))
+        with self._table.named_errors():
+            return events.group_by(keys).agg(pl.len()).collect(engine="streaming").sort(keys)
+
     def count(self, scope: Scope) -> int:
         """Return how many events a scope may see."""
         counted = self.scan(scope, columns=["event.id"]).select(pl.len())

@@ -1,0 +1,1 @@
+"""What a change of content would do, who agreed to it, and what it found in the past."""
