@@ -18,7 +18,7 @@ import msgspec
 from detections.load import BUILTIN, SUFFIXES, RuleSet, load_rules
 from detections.manifest import MANIFEST, set_licence
 from detections.mappings import NOTHING
-from detections.plan import Plan, build_plan
+from detections.plan import Plan, build_plan, decode_plan, encode_plan
 from luytre.core.errors import Fault
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def _build(loaded: RuleSet, disabled: tuple[str, ...], levels: tuple[Level, ...]
     correlations = [each for each in loaded.correlations if runs(each.card)]
     filters = [each for each in loaded.filters if each.id not in disabled]
     plan, faults = build_plan(rules, filters, correlations)
-    return Loaded(plan, (*loaded.faults, *faults))
+    # As it comes from the file: a limit of 2 is 2.0 there, and the digest is another one.
+    return Loaded(decode_plan(encode_plan(plan)), (*loaded.faults, *faults))
 
 
 def _key(paths: Sequence[Path], settings: tuple[object, ...]) -> str:

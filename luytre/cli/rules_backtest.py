@@ -224,7 +224,8 @@ def _costs(report: Report) -> None:
         for step in ("read", "decode", "enrich", "before", "after", "correlate")
         if step in report.spent_s
     )
-    say(f"\nProcessor time in microseconds an event: {steps}")
+    say("")
+    say(f"Processor time in microseconds an event: {steps}")
     say(
         f"{report.events_per_s:,.0f} events/s in all; the engine alone"
         f" {report.engine_events_per_s('before'):,.0f} before,"

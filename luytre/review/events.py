@@ -19,7 +19,8 @@ ROWS_MAX = 50_000
 """Events of a stretch: what is held in memory at once, and done again after a kill."""
 
 _RECEIVED, _DATASET = "event.ingested", "event.dataset"
-_ORDER = (_RECEIVED, "log.topic", "log.partition", "log.offset", "luytre.sequence", "event.id")
+_PLACE = ("log.partition", "log.offset")
+_ORDER = (_RECEIVED, *_PLACE, "log.topic", "luytre.sequence", "event.id")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -47,11 +48,19 @@ class Span(NamedTuple):
     until: datetime
 
 
-class Stretch(NamedTuple):
-    """Events that were received in a span of microseconds since 1970, both ends included."""
+class Receipt(NamedTuple):
+    """When a message was received, in microseconds since 1970, and where it lies in the log."""
 
-    first_us: int
-    last_us: int
+    us: int
+    partition: int
+    offset: int
+
+
+class Stretch(NamedTuple):
+    """The events of the messages from a first to a last one, both included."""
+
+    first: Receipt
+    last: Receipt
     rows: int
 
 
@@ -85,22 +94,21 @@ def datasets_of(
 def stretches(
     events: Events, scope: Scope, span: Span, datasets: Sequence[str], rows_max: int = ROWS_MAX
 ) -> list[Stretch]:
-    """Return the stretches of some parts' events, oldest first.
-
-    What was received at one moment stays together: it came in one message.
-    """
+    """Return the stretches of some parts' events, oldest first; messages are not cut."""
     counts = (
         events.received(scope, since=span.since, until=span.until)
         .filter(pl.col(_DATASET).is_in(list(datasets)))
-        .group_by(_RECEIVED, maintain_order=True)
+        .group_by(pl.col(_RECEIVED).dt.epoch("us"), *_PLACE, maintain_order=True)
         .agg(pl.col("len").sum())
     )
     found: list[Stretch] = []
-    for us, rows in zip(counts[_RECEIVED].dt.epoch("us"), counts["len"], strict=True):
+    # A turn for each message: there are a thousand times fewer than events.
+    for us, partition, offset, rows in counts.iter_rows():
+        receipt = Receipt(us, partition, offset)
         if found and found[-1].rows + rows <= rows_max:
-            found[-1] = Stretch(found[-1].first_us, us, found[-1].rows + rows)
+            found[-1] = Stretch(found[-1].first, receipt, found[-1].rows + rows)
         else:
-            found.append(Stretch(us, us, rows))
+            found.append(Stretch(receipt, receipt, rows))
     return found
 
 
@@ -108,8 +116,11 @@ def rows_of(
     events: Events, scope: Scope, stretch: Stretch, datasets: Sequence[str]
 ) -> pl.DataFrame:
     """Return the events of a stretch, each once, in the order of receipt."""
-    span = Span(_time(stretch.first_us), _time(stretch.last_us + 1))
+    span = Span(_time(stretch.first.us), _time(stretch.last.us + 1))
     where = _within(span) & pl.col(_DATASET).is_in(list(datasets))
+    where &= _not_before(stretch.first) & ~_not_before(
+        stretch.last._replace(offset=stretch.last.offset + 1)
+    )
     return events.scan(scope, columns=COLUMNS, where=where).collect().sort(_ORDER)
 
 
@@ -118,6 +129,14 @@ def _within(span: Span) -> pl.Expr:
     # The days are partitions: those outside are not even opened.
     days = day.is_between(pl.lit(span.since.date()), pl.lit(span.until.date()))
     return days & (received >= pl.lit(span.since)) & (received < pl.lit(span.until))
+
+
+def _not_before(receipt: Receipt) -> pl.Expr:
+    at, received, partition, offset = _time(receipt.us), pl.col(_RECEIVED), *map(pl.col, _PLACE)
+    later = (partition > receipt.partition) | (
+        (partition == receipt.partition) & (offset >= receipt.offset)
+    )
+    return (received > pl.lit(at)) | ((received == pl.lit(at)) & later)
 
 
 def _time(us: int) -> datetime:

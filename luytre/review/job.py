@@ -13,7 +13,7 @@ from luytre.core.database import open_database, transaction
 from luytre.core.errors import Refused
 from luytre.core.matches import decode_matches, encode_matches
 from luytre.review.compare import Difference
-from luytre.review.events import Stretch
+from luytre.review.events import Receipt, Stretch
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -27,8 +27,8 @@ _SCHEMA = (
     """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE stretches (
-  number INTEGER PRIMARY KEY, first_us INTEGER NOT NULL, last_us INTEGER NOT NULL,
-  rows INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0
+  number INTEGER PRIMARY KEY, rows INTEGER NOT NULL, ends TEXT NOT NULL,
+  done INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE differences (
   id TEXT NOT NULL, kind TEXT NOT NULL, organization TEXT NOT NULL, rule TEXT NOT NULL,
@@ -102,16 +102,22 @@ class Job:
         with transaction(self._db):
             if self.fact("began") is None:
                 self._db.executemany(
-                    "INSERT INTO stretches (number, first_us, last_us, rows) VALUES (?, ?, ?, ?)",
-                    [(number, *stretch) for number, stretch in enumerate(stretches)],
+                    "INSERT INTO stretches (number, rows, ends) VALUES (?, ?, ?)",
+                    [
+                        (n, each.rows, msgspec.json.encode((each.first, each.last)).decode())
+                        for n, each in enumerate(stretches)
+                    ],
                 )
                 self._facts({**facts, "began": True})
 
     def left(self) -> list[tuple[int, Stretch]]:
         """Return the stretches that are not done, in order, with their numbers."""
-        sql = "SELECT number, first_us, last_us, rows FROM stretches WHERE done = 0 ORDER BY number"
-        rows: Any = self._db.execute(sql)
-        return [(number, Stretch(*stretch)) for number, *stretch in rows]
+        sql = "SELECT number, rows, ends FROM stretches WHERE done = 0 ORDER BY number"
+        found: Any = self._db.execute(sql)
+        return [
+            (number, Stretch(*msgspec.json.decode(ends, type=tuple[Receipt, Receipt]), rows))
+            for number, rows, ends in found
+        ]
 
     def progress(self) -> tuple[int, int]:
         """Return how many events are done, and how many there are."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from luytre.core.organization import Scope
     from luytre.store.archive_upkeep import DataFile
 
+RECEIPT = ("event.ingested", "log.partition", "log.offset", "event.dataset")
+"""What tells when an event was received, and what it is of."""
+
 ATTEMPTS = 20
 """How often a change is tried again because other writers were faster."""
 
@@ -102,12 +105,12 @@ class Archive:
     def received(
         self, scope: Scope, *, since: datetime | None = None, until: datetime | None = None
     ) -> pl.DataFrame:
-        """Return how many rows were received when: ``event.ingested``, ``event.dataset``, ``len``.
+        """Return how many rows were received when, in order: ``RECEIPT``, and ``len``.
 
         ``since`` is inclusive and ``until`` exclusive, both on the receipt. Events that two writers
         appended count twice here.
         """
-        keys = ["event.ingested", "event.dataset"]
+        keys = list(RECEIPT)
         if not self._table.refresh():
             return pl.DataFrame(schema={**{key: COLUMNS[key] for key in keys}, "len": pl.UInt32})
         events = self._table.rows()

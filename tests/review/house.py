@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from luytre.core.config import Config, load_config
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, MATCHES_TOPIC
@@ -12,6 +11,10 @@ from luytre.processor import build, logs, triage_loop
 from luytre.processor.correlate import ReachedFile
 from luytre.processor.places import Places
 from luytre.simulator import simulate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 START = datetime(2026, 11, 24, 1, tzinfo=UTC)
 TURNS_MAX = 2_000
@@ -55,10 +58,16 @@ def _correlated(config: Config) -> Callable[[], bool]:
     return stopped
 
 
-def province(folder: Path, *, minutes: float = 2, more: str = "") -> Config:
+def province(
+    folder: Path,
+    *,
+    minutes: float = 2,
+    rate: float = 0.2,
+    settings: str = "rules: {reload_s: 0}\n",
+) -> Config:
     """Return the configuration of a simulated province that has not run yet."""
-    simulate(folder, seed=1, start=START, minutes=minutes)
+    simulate(folder, seed=1, start=START, minutes=minutes, rate=rate)
     path = folder / "luytre.yaml"
     with path.open("a", encoding="utf-8") as stream:
-        stream.write(f"archive: {{flush_s: 0.1}}\nrules: {{reload_s: 0}}\n{more}")
+        stream.write(f"archive: {{flush_s: 0.1}}\n{settings}")
     return load_config(path)
