@@ -132,15 +132,18 @@ class Backtest:
         """
         with self.job.alone():
             if not self.job.fact("finished"):
-                self._begin()
-                progress(*self.job.progress())
-                for number, stretch in self.job.left():
-                    if stopped():
-                        return self.report()
-                    self._stretch(number, stretch)
-                    progress(*self.job.progress())
-                self._correlate()
+                self._work(progress, stopped)
         return self.report()
+
+    def _work(self, progress: Progress, stopped: Callable[[], bool]) -> None:
+        self._begin()
+        progress(*self.job.progress())
+        for number, stretch in self.job.left():
+            if stopped():
+                return
+            self._stretch(number, stretch)
+            progress(*self.job.progress())
+        self._correlate()
 
     def _begin(self) -> None:
         if self.job.fact("began"):

@@ -1,5 +1,6 @@
 """Filters hide matches of the rules they name, in the events of their log source, and count them."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -251,3 +252,49 @@ def test_the_filters_of_the_specification_are_read(shared_data: Any) -> None:
 
     assert len(loaded.filters) == len(files) == 2
     assert all("no rule has the id" in fault.problem for fault in loaded.faults)
+
+
+@pytest.mark.parametrize(
+    ("expires", "hidden"),
+    [
+        pytest.param(None, 1, id="never"),
+        pytest.param(NOW + timedelta(microseconds=1), 1, id="just after the receipt"),
+        pytest.param(NOW, 0, id="at the receipt"),
+        pytest.param((NOW + timedelta(days=1)).date(), 1, id="the day after"),
+        pytest.param(NOW.date(), 0, id="that day"),
+    ],
+)
+def test_a_filter_hides_nothing_that_is_received_after_its_end(
+    tmp_path: Path, expires: Any, hidden: int
+) -> None:
+    loaded = load(tmp_path, rule(FIRST), hiding([FIRST], expires=expires and str(expires)))
+    events = batch(EVENTS)
+
+    judged = engine_of(loaded).judged(events)
+
+    assert len(judged.hidden) == hidden
+    ids = events.events["event.id"].to_list()
+    assert {(FIRST, ids[row]) for row, _ in judged.hits} == reference_hits(
+        loaded.rules, events, loaded.filters
+    )
+
+
+def test_an_end_that_is_no_time_is_a_fault_at_its_line(tmp_path: Path) -> None:
+    loaded = load(tmp_path, rule(FIRST), hiding([FIRST], expires="next week"))
+
+    assert [(fault.line, fault.problem) for fault in loaded.faults] == [
+        (22, '"expires" is no day or time')
+    ]
+
+
+def test_what_overrides_takes_the_place_of_what_has_its_id(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    mine = load(tmp_path / "mine", rule(FIRST, level="low"), hiding([FIRST], title="Mine"))
+    load(tmp_path, rule(FIRST, level="high"), rule(SECOND), hiding([FIRST]))
+
+    loaded = load_rules([tmp_path / "content.yml"], builtin=False, overrides=[tmp_path / "mine"])
+
+    assert not loaded.faults
+    assert [(r.card.id, r.card.level) for r in loaded.rules] == [(FIRST, "low"), (SECOND, "medium")]
+    assert [each.title for each in loaded.filters] == ["Mine"]
+    assert mine.rules[0].card.version == loaded.rules[0].card.version

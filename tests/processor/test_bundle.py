@@ -119,3 +119,19 @@ def test_what_is_no_bundle_is_refused(digest: str, value: bytes, reason: str) ->
 def test_what_names_no_bundle_is_refused(value: bytes) -> None:
     with pytest.raises(Refused):
         bundle.decode_active(value)
+
+
+def test_what_overrides_does_so_where_the_bundle_goes(tmp_path: Path) -> None:
+    settings = rules(tmp_path)
+    folders = [tmp_path / f"override-{n}" for n in range(11)]
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        (folder / "o.yml").write_text(f"title: {number}\n")
+    packed = bundle.pack(settings.model_copy(update={"overrides": tuple(folders)}), {})
+
+    found = bundle.unpack(packed, tmp_path / "there")
+
+    assert [(f / "o.yml").read_text() for f in found.overrides] == [
+        f"title: {n}\n" for n in range(11)
+    ]
+    assert len(found.paths) == len(settings.paths)
