@@ -119,10 +119,9 @@ class Reference:
             for rule in self._rules:
                 if applies(rule, part):
                     hides = self._hiding(rule, part)
-                    columns = _columns([rule, *hides], part)
-                    if any(each.expires_us is not None for each in hides):
-                        columns |= {RECEIVED}
-                    checks[columns].append((rule.card.id, _shown(rule, hides, part)))
+                    ends = any(each.expires_us is not None for each in hides)
+                    read = _columns([rule, *hides], part) | ({RECEIVED} if ends else set())
+                    checks[read].append((rule.card.id, _shown(rule, hides, part)))
             self._checks[part] = checks
         return self._checks[part]
 
