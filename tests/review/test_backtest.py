@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from luytre.core.actor import Actor
+from luytre.core.actor import Actor, Role
 from luytre.core.alert import Alert, AlertQuery
 from luytre.core.config import Config, load_config
 from luytre.core.errors import Forbidden, Refused
@@ -211,7 +211,7 @@ def test_nobody_sees_more_than_their_organisations(house: Config, tmp_path: Path
 
 @pytest.mark.parametrize("role", ["auditor", "admin"])
 def test_who_may_not_propose_content_may_not_test_it(
-    house: Config, tmp_path: Path, role: str
+    house: Config, tmp_path: Path, role: Role
 ) -> None:
     with pytest.raises(Forbidden):
         backtest(house, change(tmp_path / "change"), actor=replace(ADMIN, roles=frozenset({role})))
