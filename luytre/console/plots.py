@@ -42,7 +42,7 @@ def stacked(
         parts.append(group)
         if index % every == 0:
             parts.append(_text(x + step / 2, HEIGHT - 3, bucket, "middle"))
-    return _svg(title, parts)
+    return _svg(title, parts, role="group" if links else "img")
 
 
 def strip(title: str, points: Sequence[tuple[float, str, str]], ends: tuple[str, str]) -> Markup:
@@ -100,7 +100,9 @@ def _text(x: float, y: float, text: str, anchor: str) -> Markup:
     )
 
 
-def _svg(title: str, parts: Sequence[Markup], height: int = HEIGHT, width: int = WIDTH) -> Markup:
+def _svg(
+    title: str, parts: Sequence[Markup], height: int = HEIGHT, width: int = WIDTH, role: str = "img"
+) -> Markup:
     return Markup(
-        '<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
-    ).format(width, height, title, Markup("").join(parts))
+        '<svg class="plot" viewBox="0 0 {} {}" role="{}" aria-label="{}">{}</svg>'
+    ).format(width, height, role, title, Markup("").join(parts))

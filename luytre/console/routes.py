@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse
+from pydantic import AfterValidator
 
 from luytre.console import csrf
 from luytre.console.house import Bench, House
@@ -78,9 +79,16 @@ Anybody = Annotated[Visit, Depends(admit)]
 
 async def _fields(request: Request) -> dict[str, str]:
     form = await request.form()
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+    return {name: _lines(value) for name, value in form.items() if isinstance(value, str)}
 
 
+def _lines(text: str) -> str:
+    """Browsers end the lines of a form's text as mail does."""
+    return text.replace("\r\n", "\n")
+
+
+Typed = Annotated[str, Form(), AfterValidator(_lines)]
+"""A form's field in which a person writes."""
 Fields = Annotated[dict[str, str], Depends(_fields)]
 """All fields of a form, for one whose fields depend on what it is about."""
 

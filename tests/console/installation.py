@@ -77,10 +77,11 @@ def alert(  # noqa: PLR0913 - each may matter
 class Installation:
     """A data folder with users; ``fill`` adds alerts and their incidents."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, url: str = URL, **settings: Any) -> None:
+        self.url = url
         self.clock = ManualClock(NOW + timedelta(hours=1))
         self.config = Config(
-            data_dir=folder, console=ConsoleConfig(url=URL, **settings), organization="so-y-te"
+            data_dir=folder, console=ConsoleConfig(url=url, **settings), organization="so-y-te"
         )
         self._offset = 0
         with case_host.case_database(self.config) as cases:
@@ -113,13 +114,17 @@ class Installation:
 
     def browser(self, user: str = "", language: str = "en") -> "Browser":
         """Return a browser, logged in as ``user`` if one is named."""
-        browser = Browser(TestClient(self.app, base_url=URL, follow_redirects=False))
+        browser = Browser(
+            TestClient(
+                self.app, base_url=self.url.replace("http:", "https:"), follow_redirects=False
+            )
+        )
         browser.client.headers["accept-language"] = language
         if user:
             sessions = self.sessions()
             token = sessions.open(user, "test", "10.0.0.1", "test")
             sessions.shut()
-            browser.client.cookies.set(SESSION, token, domain="console.test")
+            browser.client.cookies.set(SESSION, token)
         return browser
 
     def people(self) -> Callable[..., None]:

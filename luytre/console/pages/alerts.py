@@ -15,7 +15,7 @@ from luytre.console.pages.incident import suggested
 from luytre.console.pages.incidents import disposition_of
 from luytre.console.queue_query import level_of
 from luytre.console.render import go_to, render
-from luytre.console.routes import At, NavItem, Routes
+from luytre.console.routes import At, NavItem, Routes, Typed
 from luytre.console.text import moment_of, typed
 from luytre.console.words import N_
 from luytre.core.alert import AlertQuery
@@ -123,7 +123,7 @@ def close(
     at: At,
     name: str,
     disposition: Annotated[str, Form()] = "",
-    comment: Annotated[str, Form()] = "",
+    comment: Typed = "",
 ) -> Response:
     """Say what one alert turned out to be; its incident stays as it is."""
     word = disposition_of(disposition)
@@ -136,7 +136,7 @@ def close(
 
 
 @routes.post("/alerts/{name}/comments", may="triage")
-def comment(at: At, name: str, text: Annotated[str, Form()] = "") -> Response:
+def comment(at: At, name: str, text: Typed = "") -> Response:
     """Write a comment to the alert's incident."""
     alert = _alert(at, name)
     incident = at.bench.incidents.incident_of(alert.id, at.scope)

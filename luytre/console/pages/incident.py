@@ -15,7 +15,7 @@ from luytre.console import plots
 from luytre.console.pages.incidents import disposition_of
 from luytre.console.queue_query import states_of
 from luytre.console.render import go_to, render
-from luytre.console.routes import At, Routes
+from luytre.console.routes import At, Routes, Typed
 from luytre.console.text import typed
 from luytre.core.alert import LEVELS
 from luytre.core.errors import Refused
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 routes = Routes()
 Number = Annotated[int, Path(ge=1, le=2**53)]
-Text = Annotated[str, Form()]
 Version = Annotated[int, Form()]
 SUGGESTED = 4
 UNSAID = frozenset({"version", "backfill", "level", "score", "state"})
@@ -77,14 +76,14 @@ def take(at: At, number: Number, version: Version) -> Response:
 
 
 @routes.post("/incidents/{number:int}/assign", may="triage")
-def assign(at: At, number: Number, version: Version, person: Text = "") -> Response:
+def assign(at: At, number: Number, version: Version, person: Typed = "") -> Response:
     """Give it to somebody, or to nobody."""
     at.bench.decisions.assign(at.actor, number, person, version)
     return _back(at, number, at._("Given to %(name)s.", name=person or at._("nobody")))
 
 
 @routes.post("/incidents/{number:int}/state", may="triage")
-def set_state(at: At, number: Number, version: Version, state: Text = "") -> Response:
+def set_state(at: At, number: Number, version: Version, state: Typed = "") -> Response:
     """Set an open state; what was closed is so opened again."""
     chosen = states_of(state)
     if chosen is None:
@@ -95,7 +94,7 @@ def set_state(at: At, number: Number, version: Version, state: Text = "") -> Res
 
 @routes.post("/incidents/{number:int}/close", may="triage")
 def close(
-    at: At, number: Number, version: Version, disposition: Text = "", comment: Text = ""
+    at: At, number: Number, version: Version, disposition: Typed = "", comment: Typed = ""
 ) -> Response:
     """Close it with what it turned out to be."""
     word = disposition_of(disposition)
@@ -106,14 +105,14 @@ def close(
 
 
 @routes.post("/incidents/{number:int}/comments", may="triage")
-def comment(at: At, number: Number, text: Text = "") -> Response:
+def comment(at: At, number: Number, text: Typed = "") -> Response:
     """Write a comment."""
     at.bench.decisions.comment(at.actor, number, text)
     return _back(at, number, at._("The comment is written."), "#comments")
 
 
 @routes.post("/incidents/{number:int}/tasks", may="triage")
-def add_task(at: At, number: Number, text: Text = "", person: Text = "") -> Response:
+def add_task(at: At, number: Number, text: Typed = "", person: Typed = "") -> Response:
     """Add a task."""
     at.bench.decisions.add_task(at.actor, number, text, person)
     return _back(at, number, at._("The task is added."), "#tasks")
@@ -127,7 +126,7 @@ def finish_task(at: At, number: Number, task: Annotated[int, Form(ge=0, le=2**53
 
 
 @routes.post("/incidents/{number:int}/clocks", may="triage")
-def start_clock(at: At, number: Number, clock: Text = "", since: Text = "") -> Response:
+def start_clock(at: At, number: Number, clock: Typed = "", since: Typed = "") -> Response:
     """Start a legal clock, at a time or when the incident was opened."""
     begins = typed(since, at.zone) if since else None
     if since and begins is None:
@@ -137,7 +136,7 @@ def start_clock(at: At, number: Number, clock: Text = "", since: Text = "") -> R
 
 
 @routes.post("/incidents/{number:int}/clocks/stop", may="triage")
-def stop_clock(at: At, number: Number, clock: Text = "") -> Response:
+def stop_clock(at: At, number: Number, clock: Typed = "") -> Response:
     """Say that what a clock asks for is done."""
     at.bench.clocks.stop(at.actor, number, clock)
     return _back(at, number, at._("The clock is stopped."))
@@ -164,7 +163,7 @@ def split(
 
 
 @routes.post("/incidents/{number:int}/runs", may="playbook.run")
-def start_run(at: At, number: Number, playbook: Text = "") -> Response:
+def start_run(at: At, number: Number, playbook: Typed = "") -> Response:
     """Start a playbook for the gravest alert of the incident."""
     incident = at.bench.incidents.get(number, at.scope)
     members, _ = at.bench.incidents.members(number, at.scope)

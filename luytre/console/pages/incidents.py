@@ -25,7 +25,7 @@ from luytre.console.queue_query import (
     write_query,
 )
 from luytre.console.render import go_to, render
-from luytre.console.routes import At, NavItem, Routes
+from luytre.console.routes import At, NavItem, Routes, Typed
 from luytre.console.words import N_
 from luytre.core.alert import LEVELS
 from luytre.core.errors import Forbidden, LuytreError, NeighbourError, Refused
@@ -90,7 +90,7 @@ def decide_chosen(
     person: Annotated[str, Form()] = "",
     state: Annotated[str, Form()] = "",
     disposition: Annotated[str, Form()] = "",
-    comment: Annotated[str, Form()] = "",
+    comment: Typed = "",
     back: Annotated[str, Form()] = "",
 ) -> Response:
     """Decide about the incidents that were ticked; each says why if it was not done."""
@@ -138,7 +138,7 @@ def decide_many(
     person: Annotated[str, Form()] = "",
     state: Annotated[str, Form()] = "",
     disposition: Annotated[str, Form()] = "",
-    comment: Annotated[str, Form()] = "",
+    comment: Typed = "",
 ) -> Response:
     """Decide about all that match, if they are still as many as were counted."""
     query = read_query(at, QueryParams(asked))
@@ -156,9 +156,7 @@ def decide_many(
 
 
 @routes.post("/incidents/views", may="triage")
-def save_view(
-    at: At, name: Annotated[str, Form()] = "", asked: Annotated[str, Form()] = ""
-) -> Response:
+def save_view(at: At, name: Typed = "", asked: Annotated[str, Form()] = "") -> Response:
     """Keep the shown filters under a name, for everybody."""
     query = replace(read_query(at, QueryParams(asked)), offset=0)
     at.bench.decisions.save_view(at.actor, name.strip()[:60], query)
@@ -167,7 +165,7 @@ def save_view(
 
 
 @routes.post("/incidents/views/delete", may="triage")
-def delete_view(at: At, name: Annotated[str, Form()] = "") -> Response:
+def delete_view(at: At, name: Typed = "") -> Response:
     """Forget a view of one's own."""
     at.bench.decisions.delete_view(at.actor, name)
     at.say("The view is forgotten.")

@@ -11,7 +11,7 @@ from fastapi import Form
 from starlette.responses import Response
 
 from luytre.console.render import go_to, render
-from luytre.console.routes import At, Fields, NavItem, Routes
+from luytre.console.routes import At, Fields, NavItem, Routes, Typed
 from luytre.console.words import N_
 from luytre.core.errors import Refused
 from luytre.processor import respond
@@ -98,7 +98,7 @@ def answer(at: At, name: str, number: int, given: Fields) -> Response:
 
 
 @routes.post("/runs/{name}/steps/{number:int}/approve", may="playbook.approve")
-def approve(at: At, name: str, number: int, say: Text = "", note: Text = "") -> Response:
+def approve(at: At, name: str, number: int, say: Text = "", note: Typed = "") -> Response:
     """Agree to a step, or say no."""
     if say not in {"yes", "no"}:
         raise Refused("say yes or no")
@@ -109,7 +109,7 @@ def approve(at: At, name: str, number: int, say: Text = "", note: Text = "") -> 
 
 
 @routes.post("/runs/{name}/steps/{number:int}/decide", may="playbook.approve")
-def decide(at: At, name: str, number: int, decision: Text = "", note: Text = "") -> Response:
+def decide(at: At, name: str, number: int, decision: Text = "", note: Typed = "") -> Response:
     """Decide about a step that does not go on by itself."""
     chosen: Decision | None = next((known for known in ALLOWED if known == decision), None)
     if chosen is None:

@@ -67,11 +67,23 @@
       if (!button) return;
       tickOne();
       openUp(button);
-      const first = button.closest("form").querySelector("select[name=disposition], textarea, input:not([type=hidden])");
+      const first = (button.closest("[data-enter]") || button.closest("form")).querySelector("select[name=disposition], textarea, input:not([type=hidden])");
       if (first) first.focus();
     }
     event.preventDefault();
   });
+  // Enter in a field presses the button beside it, not the form's first.
+  document.addEventListener("keydown", (event) => {
+    const near = event.key === "Enter" && event.target.matches("input:not([type=checkbox]), select") && event.target.closest("[data-enter]");
+    if (near) { event.preventDefault(); near.querySelector("button").click(); }
+  });
+
+  // An address names only what was asked for.
+  all("form[method=get]").forEach((form) => form.addEventListener("submit", () => {
+    const silent = all("input, select", form).filter((field) => field.name && !field.value);
+    silent.forEach((field) => { field.disabled = true; });
+    setTimeout(() => silent.forEach((field) => { field.disabled = false; }), 1000);
+  }));
   const openUp = (node) => { const fold = node.closest("details"); if (fold) fold.open = true; };
 
   // A click on the words "3 h" shows the time behind it where there is no mouse to hover with.
