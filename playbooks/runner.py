@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from luytre.audit.canonical import stamp
 from luytre.core.actor import Actor
 from luytre.core.errors import LuytreError
+from luytre.core.health import HEALTH, Pulse
 from luytre.core.log import get_logger
 from playbooks.actions.action import ActionFailedError, ActionUnclearError, Order, Outcome
 from playbooks.reminders import Reminders
@@ -42,6 +43,8 @@ class Runner:
         self._runs, self._actions, self._clock = runs, actions, clock
         self._reminders = Reminders(runs, actions, clock, approvals)
         self._untold: dict[tuple[str, str], Ended] = {}
+        self._pulse = Pulse(clock)
+        HEALTH.ask("respond", self._pulse.problem)
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Recover once, then do what is ready until stopped; what fails is tried again."""
@@ -52,9 +55,11 @@ class Runner:
                     self.recover()
                     recovered = True
                 busy = self.turn()
+                self._pulse.turned()
             except LuytreError as error:
                 # The signer or the disk: nothing was changed, and nothing is lost by waiting.
                 log.error("playbooks wait", reason=str(error))
+                self._pulse.held_up(str(error))
                 busy = False
             if not busy:
                 self._clock.sleep(IDLE_S)
@@ -84,6 +89,7 @@ class Runner:
         ready = rows.in_state("ready")
         for step in ready:
             self._do(step)
+            self._pulse.turned()
         reminded = self._reminders.send()
         return bool(told or over or ready or reminded)
 

@@ -33,7 +33,7 @@ class Followed:
     row: FileRow | None = None
     fd: int = -1
     lost: bool = False  # no pattern finds it any more: it was renamed or deleted
-    refused: bool = False
+    problem: str = ""  # why it cannot be read now
     seen: tuple[int, int] = (-1, -1)
     read: tuple[int, int] = NEVER
     copied: tuple[int, int] = NEVER
@@ -48,15 +48,15 @@ class Followed:
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            if not self.refused:
+            if not self.problem:
                 _log.warning("file cannot be opened", path=str(self.path), problem=str(error))
-            self.refused = True
+            self.problem = str(error)
             return False
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or (status.st_dev, status.st_ino) != self.identity:
             os.close(fd)
             return False
-        self.fd = fd
+        self.fd, self.problem = fd, ""
         return True
 
     def close(self) -> None:

@@ -67,6 +67,7 @@ class HttpListener:
         self._door = door
         self._token = _read_token(source)
         self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
 
     def start(self) -> Address:
         """Listen from now on."""
@@ -77,7 +78,10 @@ class HttpListener:
             raise NeighbourError(f"http input {self._source.listen}: {error}") from error
         address = Address("http", *server.socket.getsockname()[:2])
         server.counter = Counter(self._door, address)
-        threading.Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True).start()
+        self._thread = threading.Thread(
+            target=server.serve_forever, args=(0.1,), name="http", daemon=True
+        )
+        self._thread.start()
         self._server = server
         return address
 
@@ -86,6 +90,11 @@ class HttpListener:
         if self._server:
             self._server.shutdown()
             self._server.server_close()
+
+    def problem(self) -> str:
+        """Return why events that are sent do not arrive, or nothing."""
+        is_up = self._thread is not None and self._thread.is_alive()
+        return "" if is_up else f"http {self._source.listen}: nobody listens"
 
 
 def _read_token(source: HttpInput) -> bytes:

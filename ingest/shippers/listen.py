@@ -43,6 +43,9 @@ class Listener(Protocol):
     def stop(self) -> None:
         """Refuse what is new, and put what was taken."""
 
+    def problem(self) -> str:
+        """Return why events that are sent do not arrive, or nothing. Other threads call it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Door:

@@ -13,9 +13,12 @@ from luytre.core.message import EVENTS_TOPIC
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from luytre.core.clock import Clock
     from luytre.core.message import Message, Producer
 
 FLUSH_BYTES = 16 * 2**20
+TAKE_MAX_S = 30.0
+"""A log that takes longer for ``FLUSH_BYTES`` is as good as away."""
 
 
 class Outbox:
@@ -25,10 +28,19 @@ class Outbox:
     holds, so nothing is accepted any more and the process has to start again.
     """
 
-    def __init__(self, producer: Producer) -> None:
+    def __init__(self, producer: Producer, clock: Clock) -> None:
         self.failure: Exception | None = None
-        self._producer = producer
+        self._producer, self._clock = producer, clock
         self._lock = threading.Lock()
+        self._since_s: float | None = None
+
+    def problem(self) -> str:
+        """Return why the log takes nothing, or nothing. Other threads call it."""
+        if self.failure:
+            return str(self.failure)
+        since_s = self._since_s
+        waited_s = 0.0 if since_s is None else self._clock.monotonic_s() - since_s
+        return f"the log has taken nothing for {waited_s:.0f} s" if waited_s > TAKE_MAX_S else ""
 
     def put(
         self, messages: Iterable[Message], after_flush: Callable[[], None] = lambda: None
@@ -42,11 +54,14 @@ class Outbox:
         with self._lock:
             if self.failure:
                 raise self.failure
+            self._since_s = self._clock.monotonic_s()
             try:
                 return self._put(messages, after_flush)
             except Exception as error:
                 self.failure = error
                 raise
+            finally:
+                self._since_s = None
 
     def _put(self, messages: Iterable[Message], after_flush: Callable[[], None]) -> int:
         events = size = 0
@@ -63,6 +78,7 @@ class Outbox:
     def _flush(self, sent: list[Message], after_flush: Callable[[], None]) -> int:
         self._producer.flush()
         after_flush()
+        self._since_s = self._clock.monotonic_s()
         events = 0
         for message in sent:
             count = int(message.headers["count"])

@@ -11,6 +11,7 @@ from ingest.shippers.outbox import FLUSH_BYTES, Outbox
 from ingest.shippers.registry import FINISHED_DAYS_MAX, Registry
 from ingest.shippers.syslog import SyslogListener
 from ingest.shippers.tail import Follower
+from luytre.core.health import HEALTH, Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +43,8 @@ class Shipper:
         self._settings = settings
         self._organization = organization
         self._clock = clock
-        self._outbox = Outbox(producer)
+        self._outbox = Outbox(producer, clock)
+        self._pulse = Pulse(clock)
         self._registry = Registry(state)
         self._finish_former_listeners()
         self._registry.prune(clock.now() - timedelta(days=FINISHED_DAYS_MAX))
@@ -52,6 +54,16 @@ class Shipper:
             *(HttpListener(source, self._door(source)) for source in settings.http),
         ]
         self._addresses: list[Address] = []
+        self._say_how_it_is()
+
+    def _say_how_it_is(self) -> None:
+        HEALTH.ask("ship", self._pulse.problem)
+        HEALTH.ask("ship log", self._outbox.problem)
+        HEALTH.ask("ship files", self._follower.problem)
+        HEALTH.ask("ship listeners", self._deaf)
+
+    def _deaf(self) -> str:
+        return "; ".join(filter(None, (listener.problem() for listener in self._listeners)))
 
     def _finish_former_listeners(self) -> None:
         former = [row for row in self._registry.rows() if row.kind == "listener"]
@@ -105,7 +117,9 @@ class Shipper:
         for first in messages:
             # Listeners get their turn between, however long the backlog is.
             events += self._outbox.put(_turn(first, messages), self._save)
+            self._pulse.turned()
         self._save()
+        self._pulse.turned()
         return events
 
     def _save(self) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ingest.shippers.listen import Address, Counter, Door, Event, split_address
 from luytre.core.errors import LuytreError, NeighbourError
 from luytre.core.log import get_logger
+from luytre.core.metrics import DATAGRAMS_DROPPED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -24,6 +25,8 @@ EVENT_COST_BYTES = 200
 PARTIAL_TIMEOUT_S = 60.0
 IDLE_TIMEOUT_S = 3600.0
 RECEIVE_BUFFER_BYTES = 8 * 2**20
+DROPPED_S = 60.0
+"""For so long after datagrams were dropped the listener is not well."""
 COUNT_DIGITS_MAX = 10
 _READ_BYTES = 2**16
 _log = get_logger("ingest")
@@ -143,6 +146,7 @@ class SyslogListener:
         self._thread = threading.Thread(target=self._run, name="syslog", daemon=True)
         self._started = threading.Event()
         self._problem: OSError | None = None
+        self._dropped_s = float("-inf")
         self._address = Address("", "", 0)
 
     def start(self) -> Address:
@@ -158,6 +162,14 @@ class SyslogListener:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
+
+    def problem(self) -> str:
+        """Return why events that are sent do not arrive, or nothing."""
+        where = f"syslog {self._source.protocol} {self._source.listen}"
+        if not self._thread.is_alive():
+            return f"{where}: nobody listens"
+        is_dropping = self._door.clock.monotonic_s() - self._dropped_s < DROPPED_S
+        return f"{where}: datagrams are dropped, as the log is slow" if is_dropping else ""
 
     def _run(self) -> None:
         try:
@@ -229,6 +241,8 @@ class SyslogListener:
         dropped, self._dropped = self._dropped, 0
         self._room.set()
         if dropped:
+            self._dropped_s = self._door.clock.monotonic_s()
+            DATAGRAMS_DROPPED.inc(dropped)
             _log.warning("datagrams dropped: the log is slow", count=dropped)
         if waiting:
             await asyncio.to_thread(self._counter.put, waiting.items())

@@ -38,6 +38,7 @@ from ingest.shippers.registry import PACKED, FileRow
 from ingest.shippers.stamp import shown
 from luytre.core.config import FileInput
 from luytre.core.log import get_logger
+from luytre.core.metrics import FILES_UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,8 @@ DELETED_GRACE_S = 5.0
 ROTATED_IDLE_S = 86_400.0
 SIBLINGS_MAX = 10_000
 TURN_BYTES = 32 * 2**20
+TOLD_MAX = 3
+"""Unreadable files that are named."""
 ATTEMPTS = 3
 """How often a file is begun anew in one look, if it is rewritten while it is read."""
 _log = get_logger("ingest")
@@ -105,6 +108,16 @@ class Follower:
             self._packed.tell(self._found_packed)
         yield from self._retire()
         self._trim()
+
+    def problem(self) -> str:
+        """Return which files cannot be read, or nothing. Other threads call it."""
+        found = self._unreadable()
+        FILES_UNREADABLE.set(len(found))
+        more = f", and {len(found) - TOLD_MAX} more" if len(found) > TOLD_MAX else ""
+        return "; ".join(file.problem for file in found[:TOLD_MAX]) + more
+
+    def _unreadable(self) -> list[Followed]:
+        return [file for file in list(self._files.values()) if file.problem and not file.lost]
 
     def close(self) -> None:
         """Let go of all files."""
@@ -211,6 +224,7 @@ class Follower:
             yield from self._read_as_it_is(file, final=final)
         except OSError as error:
             _log.warning("file cannot be read", path=str(file.path), problem=str(error))
+            file.problem = str(error)
             file.read = file.seen
 
     def _read_as_it_is(self, file: Followed, *, final: bool) -> Iterator[Message]:
@@ -253,7 +267,7 @@ class Follower:
             yield message
             if row.kind == "lines" and row.place.offset - began > TURN_BYTES:
                 return
-        file.read = file.seen
+        file.read, file.problem = file.seen, ""
 
     def _begin(self, file: Followed) -> None:
         if file.copied == file.seen:

@@ -250,6 +250,10 @@ class MetricsConfig(Section):
     listen: str = Field(
         "", description="Address as host:port; empty serves none. Each process takes the next port."
     )
+    one_port: bool = Field(
+        default=False,
+        description="Every process answers at that very port: for containers, each of which has an address of its own.",
+    )
 
     @field_validator("listen")
     @classmethod

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from luytre.core.health import HEALTH
+from luytre.core.metrics import WELL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         match self.path.partition("?")[0]:
             case "/metrics":
+                WELL.set(not HEALTH.problems())
                 self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
             case "/healthz":
                 problems = HEALTH.problems()

@@ -54,12 +54,20 @@ RULES_REFUSED = Gauge(
     "luytre_rules_refused", "1 while changed rules cannot run and the last good ones go on"
 )
 RELOADS = Counter("luytre_rules_reloads_total", "Changes of the rules, by outcome", ["outcome"])
+FILES_UNREADABLE = Gauge(
+    "luytre_files_unreadable", "Files that the shipper is to follow and cannot read"
+)
+DATAGRAMS_DROPPED = Counter(
+    "luytre_datagrams_dropped_total", "Syslog datagrams dropped, as the log was slow"
+)
+WELL = Gauge("luytre_well", "1 while this process is well, as /healthz says")
 POLL_S = Histogram("luytre_poll_seconds", "Time that one poll's events took in a loop", ["loop"])
 
 ALL = (
     EVENTS_SHIPPED, BYTES_SHIPPED, EVENTS_READ, REJECTS, RESENT, ALERTS, HIDDEN, UNCORRELATED,
     ALERTS_STORED, ALERTS_UNREADABLE, ALERTS_REFUSED, ALERTS_EXPIRED,
     ALERTS_REPEATED, BLOCKED, ARCHIVED,
-    LAG, EVENT_AGE_S, RULES, RULES_VERSION, RULES_SINCE_S, RULES_REFUSED, RELOADS, POLL_S,
+    LAG, EVENT_AGE_S, RULES, RULES_VERSION, RULES_SINCE_S, RULES_REFUSED, RELOADS,
+    FILES_UNREADABLE, DATAGRAMS_DROPPED, WELL, POLL_S,
 )  # fmt: skip
 """What the documentation lists and tests enumerate."""

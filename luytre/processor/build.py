@@ -14,6 +14,7 @@ from ingest.ledger import Ledger, SeenSequences
 from ingest.shippers.registry import Registry
 from ingest.shippers.ship import Shipper
 from luytre.core.clock import SystemClock
+from luytre.core.health import HEALTH
 from luytre.core.log import get_logger
 from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC, MATCHES_TOPIC
 from luytre.processor import case_host
@@ -57,8 +58,6 @@ if TYPE_CHECKING:
 
 DETECT_GROUP, CORRELATE_GROUP, INDEX_GROUP = "detect", "correlate", "index"
 CORRELATOR = "correlate"
-METRICS_CORRELATE, METRICS_INDEX = 300, 400
-"""Offsets of metrics ports: behind those of all detect workers; the first index has none."""
 MIB = 2**20
 SHOWN = frozenset({"host.name", "user.name", "source.ip"})
 """What a scan decodes for its reader besides what rules need; `detect` has all of the archive's."""
@@ -118,8 +117,19 @@ def _needed(
 
 def ship(config: Config, stopped: Callable[[], bool]) -> None:
     """Run the shipper until stopped."""
-    with alone(config, "shipper", SystemClock()), metrics(config, 1):
+    with alone(config, "shipper", SystemClock()), metrics(config, "shipper"):
+        HEALTH.ask("log", partial(_out_of_reach, config))
         _shipper(config).run(stopped)
+
+
+def _out_of_reach(config: Config) -> str:
+    """Return why the log cannot be written to, also while there is nothing to write."""
+    opened = open_log(config)
+    try:
+        opened.topics().ends(EVENTS_TOPIC)
+    finally:
+        opened.close()
+    return ""
 
 
 def ship_once(config: Config) -> int:
@@ -143,7 +153,7 @@ def detect(config: Config, worker: int | None, stopped: Callable[[], bool]) -> N
     # Two workers of one number would write one memory of what was first seen.
     with (
         numbered(config, "detect", worker, SystemClock()) as number,
-        metrics(config, 2 + number),
+        metrics(config, f"detect-{number}"),
     ):
         _detect(config, number, stopped)
 
@@ -223,7 +233,7 @@ def index(config: Config, stopped: Callable[[], bool]) -> None:
     watch(config, INDEX_GROUP, (ALERTS_TOPIC,))
     with (
         numbered(config, "index", None, clock) as number,
-        metrics(config, METRICS_INDEX + number if number else 0),
+        metrics(config, f"index-{number}"),
     ):
         loop.run(opened.consumer(INDEX_GROUP, ALERTS_TOPIC, on_revoke=loop.on_revoke), stopped)
 
@@ -240,7 +250,7 @@ def correlate(config: Config, stopped: Callable[[], bool]) -> None:
             config, opened, f"{CORRELATOR}-{number}", lambda loaded: loaded.plan.correlations
         )
         with (
-            metrics(config, METRICS_CORRELATE + number),
+            metrics(config, f"{CORRELATOR}-{number}"),
             watching([live.look], config.rules.reload_s),
         ):
             while not stopped():
@@ -283,7 +293,8 @@ def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:
     work = Upkeep(tasks, clock)
     if once:
         work.once()
-    else:
+        return
+    with alone(config, "upkeep", clock), metrics(config, "upkeep"):
         work.run(stopped)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from luytre.accounts.room import ROOM as ACCOUNTS
@@ -14,7 +15,9 @@ from luytre.cases.room import ROOM as CASES
 from luytre.core.actor import Actor
 from luytre.core.clock import SystemClock
 from luytre.core.errors import LuytreError
+from luytre.core.health import HEALTH
 from luytre.core.log import get_logger
+from luytre.processor import slots
 from luytre.processor.operations import ROOM as OPERATIONS
 from luytre.processor.places import Places
 from playbooks.run_rows import ROOM as PLAYBOOKS
@@ -43,7 +46,21 @@ def signer_places(config: Config) -> tuple[Path, Path]:
 def sign(config: Config, stopped: Callable[[], bool]) -> None:
     """Be the signer until stopped."""
     folder, path = signer_places(config)
-    serve(folder, path, stopped)
+    HEALTH.ask("signer", partial(_unasked, path))
+    with slots.metrics(config, "signer", folder):
+        serve(folder, path, stopped)
+
+
+def _unasked(path: Path) -> str:
+    """Return why nobody would get a signature: asked as everybody asks, over the socket."""
+    client = RemoteSigner(path)
+    try:
+        client.state()
+    except LuytreError as error:
+        return str(error)
+    finally:
+        client.close()
+    return ""
 
 
 @contextmanager

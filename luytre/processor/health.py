@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from luytre.core.message import ALERTS_TOPIC, EVENTS_TOPIC
 from luytre.processor import build, kafka_setup, logs, slots, triage_loop
 from luytre.processor.content import content
 from luytre.processor.places import Places
+from luytre.processor.space import space
 from luytre.processor.supervise import read_status
 from luytre.processor.waiting import WAITED_MAX_S, waiting
 from luytre.processor.workers import VERSION_SHOWN, WorkerStatus, read_workers
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from luytre.core.config import Config
     from luytre.core.finding import State
 
-FREE_WARNING, FREE_BAD = 0.15, 0.05
 LAG_WARNING = 1_000
 """Messages, each up to ``ship.message_events_max`` events."""
 
@@ -69,14 +68,10 @@ def examine(config: Config) -> list[Finding]:
 
 
 def _disk(config: Config) -> Iterator[Finding]:
-    folder = next(p for p in (config.data_dir, *config.data_dir.parents) if p.exists())
-    usage = shutil.disk_usage(folder)
-    share = usage.free / usage.total
-    state: State = "bad" if share < FREE_BAD else "warning" if share < FREE_WARNING else "good"
-    detail = f"{usage.free / 2**30:.1f} GiB free ({share:.0%}) at {folder}"
-    yield Finding(
-        "disk", state, detail, "" if state == "good" else "free space or shorten retention"
-    )
+    found = space(config.data_dir)
+    state: State = "bad" if found.is_nearly_full else "warning" if found.is_low else "good"
+    remedy = "" if state == "good" else "free space or shorten retention"
+    yield Finding("disk", state, str(found), remedy)
 
 
 def _clock(_config: Config) -> Iterator[Finding]:

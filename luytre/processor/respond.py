@@ -72,7 +72,11 @@ def runs(config: Config, *, loop: bool = False) -> Iterator[Runs]:
 def respond(config: Config, stopped: Callable[[], bool]) -> None:
     """Do what playbooks have ready until stopped. There is one such loop in an installation."""
     clock = SystemClock()
-    with slots.alone(config, "respond", clock), runs(config, loop=True) as opened:
+    with (
+        slots.alone(config, "respond", clock),
+        slots.metrics(config, "respond"),
+        runs(config, loop=True) as opened,
+    ):
         acting = actions(config, CaseDesk(opened.cases, clock, ACTOR, read_profiles()))
         Runner(opened, acting, clock, config.playbooks.approvals).run(stopped)
 

@@ -5,18 +5,27 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from luytre.core.endpoint import serve
 from luytre.core.errors import NeighbourError
+from luytre.core.health import HEALTH
+from luytre.processor.space import space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from luytre.core.clock import Clock
     from luytre.core.config import Config
 
 NUMBERS_MAX = 256
+_PORTS = {
+    "index-0": 0, "shipper": 1, "upkeep": 296, "signer": 297, "respond": 298, "triage": 299,
+}  # fmt: skip
+_FIRST_PORTS = {"detect": 2, "correlate": 300, "index": 400}
+"""How far behind ``metrics.listen``; all detect workers of a machine come before the others."""
 
 
 def is_taken(config: Config, role: str) -> bool:
@@ -94,9 +103,20 @@ def _taken(config: Config, role: str) -> int | None:
     return handle
 
 
+def port_of(role: str) -> int | None:
+    """Return how far behind ``metrics.listen`` a process answers; None if it does not."""
+    if role in _PORTS:
+        return _PORTS[role]
+    name, _, number = role.rpartition("-")
+    is_known = name in _FIRST_PORTS and number.isdigit()
+    return _FIRST_PORTS[name] + int(number) if is_known else None
+
+
 @contextmanager
-def metrics(config: Config, process: int) -> Iterator[None]:
-    """Serve this process' metrics: the configured port is the index's, the others follow.
+def metrics(config: Config, role: str, folder: Path | None = None) -> Iterator[None]:
+    """Serve what the process of a role says of itself, at ``port_of`` it.
+
+    ``folder`` is where it writes, if that is not the data folder.
 
     Raises:
         NeighbourError: the port cannot be had.
@@ -104,12 +124,19 @@ def metrics(config: Config, process: int) -> Iterator[None]:
     if not config.metrics.listen:
         yield
         return
-    host, _, port = config.metrics.listen.rpartition(":")
+    HEALTH.ask("disk", partial(_full, folder or config.data_dir))
+    host, _, first = config.metrics.listen.rpartition(":")
+    port = int(first) + (0 if config.metrics.one_port else port_of(role) or 0)
     try:
-        stop = serve(host.strip("[]"), int(port) + process)
+        stop = serve(host.strip("[]"), port)
     except (OSError, OverflowError) as error:
-        raise NeighbourError(f"metrics.listen {host}:{int(port) + process}: {error}") from error
+        raise NeighbourError(f"metrics.listen {host}:{port}: {error}") from error
     try:
         yield
     finally:
         stop()
+
+
+def _full(folder: Path) -> str:
+    found = space(folder)
+    return f"{found}: nearly full" if found.is_nearly_full else ""

@@ -11,6 +11,7 @@ from luytre.processor import case_host, slots
 from luytre.processor.logs import observed, open_log
 from luytre.processor.run import Loop
 from luytre.processor.triage import TriageSink
+from luytre.processor.waiting import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from luytre.core.config import Config
 
 GROUP = "triage"
-METRICS = 299
-"""The offset of its metrics port: before those of the correlators."""
 
 
 def triage(config: Config, stopped: Callable[[], bool]) -> None:
@@ -27,10 +26,11 @@ def triage(config: Config, stopped: Callable[[], bool]) -> None:
     clock = SystemClock()
     with (
         slots.alone(config, GROUP, clock),
-        slots.metrics(config, METRICS),
+        slots.metrics(config, GROUP),
         case_host.case_database(config, loop=True) as cases,
     ):
         opened = open_log(config)
         sink = TriageSink(Triage(cases, clock))
         loop = Loop(GROUP, sink, clock, observed(opened, GROUP, (ALERTS_TOPIC,)))
+        watch(config, GROUP, (ALERTS_TOPIC,))
         loop.run(opened.consumer(GROUP, ALERTS_TOPIC, on_revoke=loop.on_revoke), stopped)

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 
 from luytre.core.finding import Finding
 from luytre.processor import slots
-from luytre.processor.build import METRICS_CORRELATE, METRICS_INDEX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from luytre.core.config import Config
 
 TIMEOUT_S = 10.0
-_FIRST = {"detect": 2, "correlate": METRICS_CORRELATE, "index": METRICS_INDEX}
+_SIGNED = frozenset({"triage", "respond"})
+"""Whose changes a signer signs: where they run one must answer, whoever's process it is."""
 
 
 def ask_all(config: Config) -> Iterator[Finding]:
     """Yield what each running process says; where none runs, that is bad.
 
     Which run is told by the places they hold below the data folder; ``metrics.listen`` tells where
-    they answer.
+    they answer. With ``metrics.one_port`` only this container's process is asked: others share the
+    data folder, and answer elsewhere.
     """
     host, _, port = config.metrics.listen.rpartition(":")
-    running = {role: port_of(role) for role in sorted(slots.taken(config))}
-    asked = {role: offset for role, offset in running.items() if offset is not None}
+    asked = {"process": 0} if config.metrics.one_port else _running(config)
     if not asked:
         yield Finding("processes", "bad", f"none runs in {config.data_dir}", "start `luytre run`")
     elif not port:
@@ -38,12 +38,13 @@ def ask_all(config: Config) -> Iterator[Finding]:
             yield _ask(role, _reachable(host.strip("[]")), int(port) + offset)
 
 
-def port_of(role: str) -> int | None:
-    """Return where behind ``metrics.listen`` a process answers; None if it does not."""
-    if role in {"shipper", "index-0"}:
-        return int(role == "shipper")
-    name, _, number = role.rpartition("-")
-    return _FIRST[name] + int(number) if name in _FIRST and number.isdigit() else None
+def _running(config: Config) -> Mapping[str, int]:
+    """Return the processes that hold a place here, and how far behind the first port each is."""
+    roles = slots.taken(config)
+    if roles & _SIGNED:
+        roles.add("signer")
+    found = {role: slots.port_of(role) for role in sorted(roles)}
+    return {role: offset for role, offset in found.items() if offset is not None}
 
 
 def _reachable(host: str) -> str:

@@ -1,5 +1,7 @@
 """What a process says over HTTP is true: well while it is, and the reason when it is not."""
 
+import threading
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -45,6 +47,34 @@ def test_each_problem_is_said_and_a_broken_question_is_one(url: str, health: Hea
     assert answer.status_code == 503
     problems = {"a": "disk full", "c": "ZeroDivisionError: integer division or modulo by zero"}
     assert answer.json() == {"well": False, "problems": problems}
+
+
+def test_a_question_that_hangs_is_a_problem_and_is_not_asked_again_meanwhile() -> None:
+    go, asked = threading.Event(), []
+    health = Health(answer_max_s=0.05)
+
+    def hang() -> str:
+        asked.append(1)
+        go.wait(20)
+        return "late"
+
+    health.ask("broker", hang)
+    for _ in range(3):
+        assert health.problems()["broker"].startswith("no answer for ")
+    assert len(asked) == 1
+
+    go.set()
+    until_s = time.monotonic() + 20
+    while health.problems() != {"broker": "late"}:
+        assert time.monotonic() < until_s
+
+
+def test_prometheus_sees_whether_it_is_well(url: str, health: Health) -> None:
+    health.ask("a", lambda: "")
+    assert "\nluytre_well 1.0\n" in httpx.get(f"{url}/metrics").text
+
+    health.ask("a", lambda: "disk full")
+    assert "\nluytre_well 0.0\n" in httpx.get(f"{url}/metrics").text
 
 
 def test_metrics_are_in_the_form_of_prometheus(url: str) -> None:

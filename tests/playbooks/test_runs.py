@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from luytre.audit.book import LogQuery
 from luytre.core.errors import Forbidden, Refused
+from luytre.core.health import Health
 from luytre.core.organization import Scope
+from playbooks import runner
 from tests.playbooks.case import House, manual, ours, person, playbook
 from tests.playbooks.servers import web
 from tests.playbooks.world import BLOCK, ISOLATE, LAN, MAI, NAM, TELL, World
@@ -252,6 +255,29 @@ def test_a_wait_ends_at_its_time_over_restarts(house: House) -> None:
     house.work()
 
     assert house.states(run) == ["done", "asked"]
+
+
+def test_a_loop_that_cannot_write_says_so_until_it_can(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health = Health()
+    monkeypatch.setattr(runner, "HEALTH", health)
+    house = house.restarted()
+    runs = [house.start(playbook(ours("wait", minutes=90)), LAN) for _ in range(2)]
+    house.work()
+    house.clock.advance(91 * 60)
+    away = house.folder / "away"
+    (house.folder / "signer").rename(away)  # the disk with the key is not there
+
+    house.runner.run(partial(next, iter([False, True])))
+    assert list(health.problems()) == ["respond"]
+    # The first change is made before the signature; none is made on top of it.
+    assert sorted(state for run in runs for state in house.states(run)) == ["done", "waiting"]
+
+    away.rename(house.folder / "signer")
+    house.runner.run(partial(next, iter([False, True])))
+    assert health.problems() == {}
+    assert [house.states(run) for run in runs] == [["done"], ["done"]]
 
 
 def test_people_are_reminded_and_somebody_else_is_told_when_it_takes_long(
