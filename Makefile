@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test integration check bench bench-services prove lock docs conformance-sigma clean
+.PHONY: help setup demo test integration check bench bench-services prove lock docs conformance-sigma wheelhouse clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 28
@@ -64,6 +64,9 @@ lock: .venv/.dev ## Resolve the dependencies anew (needs uv: pip install uv)
 		pyproject.toml --group build -o locks/run.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q \
 		pyproject.toml --group build --group dev -c locks/run.txt -o locks/dev.txt
+
+wheelhouse: .venv/.run ## Fill deploy/wheelhouse with every wheel, to install where there is no Internet
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r locks/run.txt -d deploy/wheelhouse
 
 clean: ## Remove what the commands above made
 	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -10,20 +10,34 @@ import typer
 from luytre.cli.output import counted, say
 from luytre.cli.recorded import recorded
 from luytre.cli.settings import ConfigOption, read_config
-from luytre.processor.backup import back_up, bring_back
+from luytre.core.clock import SystemClock
+from luytre.core.errors import Refused
+from luytre.processor.backup import back_up, bring_back, file_in, forget_old
 
 
 def backup(
     target: Annotated[
-        Path, typer.Argument(help="The file to write, as luytre-2026-11-25.tar.zst.")
+        Path,
+        typer.Argument(
+            help="The file to write, as luytre-2026-11-25.tar.zst, or a folder: the time names it."
+        ),
     ],
     config: ConfigOption = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(min=1, help="Then delete all but the newest so many of the folder."),
+    ] = None,
 ) -> None:
     """Save the data folder in one file, with a digest of each part. Stop `luytre run` first."""
-    settings = read_config(config)
-    recorded(settings, "backup.write", "data", to=str(target))
-    copied = back_up(settings, target)
-    say(f"{counted(copied.files, 'file')}, {copied.size / 2**20:,.1f} MiB saved in {target}")
+    if keep is not None and not target.is_dir():
+        raise Refused(f"--keep is for a folder, and {target} is none")
+    settings, file = read_config(config), file_in(target, SystemClock().now())
+    recorded(settings, "backup.write", "data", to=str(file))
+    copied = back_up(settings, file)
+    say(f"{counted(copied.files, 'file')}, {copied.size / 2**20:,.1f} MiB saved in {file}")
+    if keep is not None:
+        gone = forget_old(target, keep)
+        say(f"{counted(gone, 'older backup')} deleted")
 
 
 def restore(

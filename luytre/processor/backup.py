@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from luytre.processor import slots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from luytre.core.config import Config
@@ -28,6 +30,7 @@ LEFT_OUT = ("cache",)
 """Made anew by itself."""
 _LEFT_OUT_SUFFIXES = (".lock", ".sqlite-shm")
 _BLOCK = 2**20
+_NAMED = re.compile(r"luytre-\d{4}-\d{2}-\d{2}T\d{6}Z\.tar\.zst")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,19 @@ def _write(path: Path, reader: _Digesting, mode: int) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     path.chmod(mode & 0o700)
+
+
+def file_in(target: Path, now: datetime) -> Path:
+    """Return the file to write: ``target``, or one named by the time if that is a folder."""
+    return target / f"luytre-{now:%Y-%m-%dT%H%M%SZ}.tar.zst" if target.is_dir() else target
+
+
+def forget_old(folder: Path, keep: int) -> int:
+    """Delete all but the newest ``keep`` backups that ``file_in`` named; return how many went."""
+    old = sorted(path for path in folder.iterdir() if _NAMED.fullmatch(path.name))[:-keep]
+    for path in old:
+        path.unlink()
+    return len(old)
 
 
 @contextmanager

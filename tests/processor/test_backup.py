@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from luytre.core.clock import SystemClock
 from luytre.core.config import Config
 from luytre.core.errors import Refused
 from luytre.processor import slots
-from luytre.processor.backup import MANIFEST, Copied, back_up, bring_back
+from luytre.processor.backup import MANIFEST, Copied, back_up, bring_back, file_in, forget_old
 
 FILES = {
     "alerts.sqlite": bytes(range(256)) * 5000,
@@ -128,3 +129,20 @@ def test_nothing_but_files_comes_back(tmp_path: Path, kind: bytes) -> None:
     with pytest.raises(Refused, match="no whole backup"):
         bring_back(Config(data_dir=tmp_path / "new"), packed)
     assert not (tmp_path / "new").exists()
+
+
+def test_in_a_folder_the_time_names_it_and_only_old_ones_of_ours_go(tmp_path: Path) -> None:
+    start = datetime(2026, 11, 25, 2, 30, tzinfo=UTC)
+    (tmp_path / "luytre-by-hand.tar.zst").touch()
+    (tmp_path / "notes.txt").touch()
+    for day in range(5):
+        file_in(tmp_path, start + timedelta(days=day)).touch()
+
+    assert forget_old(tmp_path, 2) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "luytre-2026-11-28T023000Z.tar.zst",
+        "luytre-2026-11-29T023000Z.tar.zst",
+        "luytre-by-hand.tar.zst",
+        "notes.txt",
+    ]
+    assert file_in(tmp_path / "named", start) == tmp_path / "named"
