@@ -24,10 +24,31 @@ OURS = [name for name, service in SERVICES.items() if service["image"].startswit
 LOOPS = [name for name in OURS if SERVICES[name]["restart"] != "no"]
 WRITES_INTO_ITSELF = {"elasticsearch"}
 """Its image makes a keystore in its own folder."""
-KEYS = set(
-    "image build user read_only cap_drop security_opt pids_limit mem_limit cpus tmpfs environment command"
-    " entrypoint volumes secrets networks ports restart stop_grace_period logging healthcheck depends_on scale".split()
-)
+KEYS = {
+    "image",
+    "build",
+    "user",
+    "read_only",
+    "cap_drop",
+    "security_opt",
+    "pids_limit",
+    "mem_limit",
+    "cpus",
+    "tmpfs",
+    "environment",
+    "command",
+    "entrypoint",
+    "volumes",
+    "secrets",
+    "networks",
+    "ports",
+    "restart",
+    "stop_grace_period",
+    "logging",
+    "healthcheck",
+    "depends_on",
+    "scale",
+}
 """Of the Compose specification's service, those that are used here."""
 SECRET = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
 
@@ -127,8 +148,9 @@ def test_the_configuration_is_good_and_answers_where_it_is_asked() -> None:
     files += [source.token_file for source in config.ship.http]
     assert {path.name for path in files if path} <= set(COMPOSE["secrets"])
     published = {port.split(":")[-1].split("/")[0] for port in SERVICES["ship"]["ports"]}
-    listens = [*config.ship.syslog, *config.ship.http]
-    assert {source.listen.rpartition(":")[2] for source in listens} == published
+    listens = [source.listen for source in config.ship.syslog]
+    listens += [source.listen for source in config.ship.http]
+    assert {listen.rpartition(":")[2] for listen in listens} == published
 
 
 def test_the_signer_sees_neither_the_case_database_nor_a_password() -> None:

@@ -2,9 +2,11 @@
 
 The loops run as processes of their own, as on many machines. Whatever dies is started again. Then
 every line must be one archived event or one reject, every alert there once, and the ledger must
-account for each number, as in ``tests.proofs.kill``.
+account for each number, as in ``tests.proofs.kill``; and the correlations that stand must be those
+of `luytre scan` over the same files.
 """
 
+import json
 import random
 import signal
 import subprocess
@@ -15,8 +17,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from luytre.core.alert import AlertQuery
 from luytre.core.config import Config, load_config
+from luytre.core.message import ALERTS_TOPIC, MATCHES_TOPIC
+from luytre.core.organization import Scope
 from luytre.processor import build, logs
+from luytre.processor.correlate import ReachedFile
+from luytre.processor.places import Places
 from tests.proofs.kill import RULE, Writer, problems
 from tests.services.kafka import KafkaBroker
 
@@ -43,9 +50,25 @@ PROCESSES = {
     "ship": ["ship"],
     "detect-a": ["detect"],
     "detect-b": ["detect"],
+    "correlate-a": ["correlate"],
+    "correlate-b": ["correlate"],
     "index-a": ["index"],
     "index-b": ["index"],
 }
+CORRELATION = """
+---
+title: Proof lines of one address
+id: 6f6b7b0e-6f6a-4c1e-9d1c-0f7d3c1c7a12
+status: test
+correlation:
+  type: event_count
+  rules: [6f6b7b0e-6f6a-4c1e-9d1c-0f7d3c1c7a11]
+  group-by: [c-ip]
+  timespan: 10m
+  condition: {gte: 5}
+  generate: true
+level: high
+"""
 GUEST = "detect-c"
 SETTLE_S = 300.0
 
@@ -70,6 +93,7 @@ class Outcome:
     lines: int
     rotations: int
     alerts: int
+    correlations: int
     rejects: int
     resent: int
     seconds: float
@@ -139,7 +163,7 @@ def prove(
     chance = random.Random(seed)
     started_s = time.monotonic()
     (folder / "logs").mkdir(parents=True)
-    (folder / "rule.yml").write_text(RULE)
+    (folder / "rule.yml").write_text(RULE + CORRELATION)
     prefix = f"proof{seed}"
     text = SETTINGS.format(bootstrap=broker.bootstrap, prefix=prefix, store=store)
     (folder / "luytre.yaml").write_text(text)
@@ -156,6 +180,8 @@ def prove(
         _finish(config, fleet, writer.number)
     finally:
         fleet.stop()
+    correlations = _scanned(folder)
+    found = [*problems(config, writer), *_differences(config, correlations)]
     return Outcome(
         kills=faults.kills,
         killed=dict(killed),
@@ -164,10 +190,11 @@ def prove(
         lines=writer.number,
         rotations=writer.rotations,
         alerts=len(writer.marked),
+        correlations=len(correlations),
         rejects=len(writer.broken),
         resent=sum(account.resent for account in build.accounts(config)),
         seconds=round(time.monotonic() - started_s, 1),
-        problems=tuple(problems(config, writer)),
+        problems=tuple(found),
     )
 
 
@@ -200,13 +227,50 @@ def _write_for(seconds: float, writer: Writer, fleet: Fleet) -> None:
 
 
 def _finish(config: Config, fleet: Fleet, lines: int) -> None:
-    """Wait until the ledger has every line and nothing waits to be indexed."""
+    """Wait until the ledger has every line, and nothing waits to be correlated or indexed."""
     until_s = time.monotonic() + SETTLE_S
     while time.monotonic() < until_s:
         fleet.tend()
         accounts = build.accounts(config)
         done = sum(account.events + account.rejects for account in accounts)
-        if done >= lines and not logs.lag(config, build.INDEX_GROUP, "alerts"):
+        if done >= lines and not _waits(config):
             time.sleep(3.0)
-            return
+            if not _waits(config):
+                return
         time.sleep(1.0)
+
+
+def _waits(config: Config) -> bool:
+    # What correlate commits lies behind what it has read: there its oldest open episode began.
+    reached = ReachedFile(Places(config.data_dir).correlated)
+    read = reached.offsets()
+    reached.close()
+    opened = logs.open_log(config)
+    ends = opened.topics().ends(MATCHES_TOPIC)
+    opened.close()
+    behind = any(end > read.get(place, 0) for place, end in ends.items())
+    return behind or bool(logs.lag(config, build.INDEX_GROUP, ALERTS_TOPIC))
+
+
+def _scanned(folder: Path) -> dict[str, int]:
+    """Return each correlation that `luytre scan` finds in the files, with how many events it has."""
+    command = [sys.executable, "-m", "luytre", "scan", "logs", "--json", "--no-builtin"]
+    command += ["--log-source", "nginx", "--config", "luytre.yaml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=SETTLE_S)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return {alert["episode"]: len(alert["events"]) for alert in found if alert["episode"]}
+
+
+def _differences(config: Config, should: dict[str, int]) -> Iterator[str]:
+    store = build.alert_store(config)
+    everything = store.find(AlertQuery(limit=1_000_000), Scope.everything())
+    store.close()
+    shown = [alert for alert in everything if alert.episode]
+    found = {alert.episode: len(alert.events) for alert in shown}
+    if len(found) != len(shown):
+        yield f"{len(shown) - len(found)} correlations are shown twice"
+    for episode in sorted(should.keys() | found.keys()):
+        if should.get(episode) != found.get(episode):
+            yield f"correlation {episode}: {found.get(episode)} events, should be {should.get(episode)}"
+    if not should:
+        yield "there was nothing to correlate"

@@ -26,7 +26,7 @@ from luytre.core.message import ALERTS_TOPIC
 from luytre.core.organization import Scope
 from luytre.processor import build, logs
 from luytre.processor.alert_messages import alert_messages
-from luytre.processor.wellness import port_of
+from luytre.processor.slots import port_of
 from tests.contracts.alert_episodes import current, document
 from tests.contracts.alert_store import NOON, alert
 from tests.services.elastic import ElasticNode

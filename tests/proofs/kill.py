@@ -94,8 +94,10 @@ class Writer:
         if kind == 3:
             self.marked.append(self.number)
         mark = "&marked=yes" if kind == 3 else ""
+        minute, second = divmod(self.number // 10, 60)
         return (
-            f"203.0.113.{self.number % 250} - - [23/Nov/2026:06:00:00 +0000] "
+            f"203.0.113.{self.number % 250} - - "
+            f"[23/Nov/2026:{6 + minute // 60:02}:{minute % 60:02}:{second:02} +0000] "
             f'"GET /a?number={self.number}{mark} HTTP/1.1" 200 12 "-" "proof"\n'
         ).encode()
 
@@ -219,7 +221,7 @@ def problems(config: Config, writer: Writer) -> Iterator[str]:
     store = build.alert_store(config)
     alerts = store.find(AlertQuery(limit=1_000_000), Scope.everything())
     store.close()
-    found = Counter(_number(alert.original) for alert in alerts)
+    found = Counter(_number(alert.original) for alert in alerts if not alert.episode)
     yield from _differences("alert", Counter(writer.marked), found)
     refused = Counter(
         _number(raw) for frame in rejects(config) for raw in frame["event.original"].to_list()
