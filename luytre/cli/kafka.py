@@ -8,9 +8,11 @@ import typer
 
 from luytre.cli.output import complain, counted, say
 from luytre.cli.recorded import recorded
+from luytre.cli.person import person
 from luytre.cli.settings import ConfigOption, read_config
 from luytre.processor import kafka_setup
 from luytre.processor import publish as publishing
+from luytre.processor.publications import SHOWN
 
 app = typer.Typer(no_args_is_help=True, help="Topics, and rules for all machines.")
 
@@ -43,6 +45,9 @@ def setup(
 @app.command()
 def publish(
     config: ConfigOption = None,
+    agree: Annotated[
+        str, typer.Option(help="Agree to what another person proposed: the beginning of its id.")
+    ] = "",
     *,
     with_faults: Annotated[
         bool,
@@ -53,13 +58,15 @@ def publish(
 ) -> None:
     """Publish the rules of this machine's folders; every worker takes them over, without a stop.
 
-    For workers with `kafka.content`. `luytre doctor` says which version each of a machine runs.
+    For workers with `kafka.content`, from the case host: it is in the history who did it. Where
+    `people` are named a second person must agree. `luytre doctor` says which version runs.
     """
     settings = read_config(config)
-    recorded(settings, "content.publish", "rules", with_faults=with_faults)
-    done = publishing.publish(settings, with_faults=with_faults)
+    done = publishing.publish(settings, person(settings), agree=agree, with_faults=with_faults)
     for fault in done.faults:
         complain(f"bad rule: {fault}")
-    files = counted(done.files, "file")
+    shown = done.digest[:SHOWN]
     size = f"{done.bytes / 1024:,.0f} KiB"
-    say(f"{done.digest[:12]}: {files}, {size}, " + ("published" if done.changed else "as before"))
+    say(f"{shown}: {counted(done.files, 'file')}, {size}, {done.state}")
+    if done.state == "proposed":
+        say(f"Another person agrees with: luytre kafka publish --agree {shown}")

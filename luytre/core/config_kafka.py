@@ -124,6 +124,10 @@ class KafkaConfig(Section):
         False,  # noqa: FBT003
         description="Run the rules that `luytre kafka publish` put on the topic `config`, on every machine the same, instead of those in the folders of each.",
     )
+    second_person: bool = Field(
+        True,  # noqa: FBT003
+        description="`luytre kafka publish` only proposes, and another person must agree; without `people` nobody can be told from another, and one suffices.",
+    )
     topics: tuple[KafkaTopic, ...] = Field(
         (), description="Topics that other shippers write: `detect` reads them beside our own."
     )

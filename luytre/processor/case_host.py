@@ -20,6 +20,7 @@ from luytre.core.log import get_logger
 from luytre.processor import slots
 from luytre.processor.operations import ROOM as OPERATIONS
 from luytre.processor.places import Places
+from luytre.processor.publications import ROOM as PUBLICATIONS
 from playbooks.run_rows import ROOM as PLAYBOOKS
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 log = get_logger("cases")
 
-ROOMS: Sequence[Room] = (CASES, PLAYBOOKS, ACCOUNTS, OPERATIONS)
+ROOMS: Sequence[Room] = (CASES, PLAYBOOKS, ACCOUNTS, OPERATIONS, PUBLICATIONS)
 """What every room adds to the case database."""
 
 

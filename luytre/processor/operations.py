@@ -20,7 +20,6 @@ ROOM = Room(
     [],
     {
         "content.install": "content.propose",
-        "content.publish": "content.approve",
         "playbooks.import": "content.propose",
         "rejects.replay": "operate",
         "archive.mend": "operate",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -13,26 +12,32 @@ from luytre.core.clock import SystemClock
 from luytre.core.errors import Fault, Refused
 from luytre.core.log import get_logger
 from luytre.core.message import CONFIG_TOPIC, Message
-from luytre.processor import bundle
+from luytre.processor import bundle, case_host
 from luytre.processor.bundle import ACTIVE_KEY, BUNDLE_KEY, Active
 from luytre.processor.content import adaptation_of, check
 from luytre.processor.logs import open_log
 from luytre.processor.places import Places
+from luytre.processor.publications import SHOWN, Offer, Publications
 from luytre.processor.source import Wanted, settings
 
 if TYPE_CHECKING:
+    from luytre.audit.database import CaseDatabase
+    from luytre.core.actor import Actor
     from luytre.core.config import Config, RulesConfig
     from luytre.core.message import Log
 
 
+State = Literal["as before", "proposed", "published"]
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A bundle: how many files, bytes on the wire, whether it is another than before."""
+    """A bundle: how many files, bytes on the wire, and what came of it."""
 
     digest: str
     files: int
     bytes: int
-    changed: bool
+    state: State
     faults: tuple[Fault, ...]
 
 
@@ -112,11 +117,21 @@ class BundleSource:
         return bundle.unpack(bundle.decode(digest, value), self._folder / digest)
 
 
-def publish(config: Config, *, with_faults: bool = False) -> Published:
+def publish(
+    config: Config, actor: Actor, *, agree: str = "", with_faults: bool = False
+) -> Published:
     """Publish the rules that this machine's folders hold, and say that they should run.
 
-    Raises ``Refused`` with every fault if a rule is not good, unless ``with_faults``: then the
-    workers quarantine it, and refuse the whole bundle if a rule that runs would fall out.
+    It is recorded in the history before anything leaves, and once the brokers have it. Where a
+    second person must agree (``kafka.second_person``, and ``people`` are named), a first call only
+    proposes; another person gives ``agree``, the beginning of what was proposed.
+
+    Raises:
+        Refused: a rule is not good and not ``with_faults`` (then workers quarantine it, and refuse
+            the whole bundle if a rule that runs would fall out), or the folders do not hold what
+            is agreed to.
+        Forbidden: the actor has no role for it.
+        NeighbourError: the signer or the brokers fail.
     """
     if not config.kafka.bootstrap:
         raise Refused("kafka.bootstrap names no broker: workers read the folders of this machine")
@@ -126,19 +141,50 @@ def publish(config: Config, *, with_faults: bool = False) -> Published:
     rules = settings(config)
     packed = bundle.pack(rules, dict(adaptation_of(rules).placeholders))
     digest, value = bundle.encode(packed)
+    if agree and not digest.startswith(agree):
+        raise Refused(f"the folders hold {digest[:SHOWN]} now, not {agree}: propose it anew")
     opened = open_log(config)
-    producer, topic = opened.producer(), ConfigTopic(opened)
+    try:
+        with case_host.case_database(config) as cases:
+            made = Published(digest, len(packed.files), len(value), "as before", tuple(faults))
+            state = _publish(config, opened, cases, actor, made, value, agree=bool(agree))
+            return replace(made, state=state)
+    finally:
+        opened.close()
+
+
+def _publish(
+    config: Config, opened: Log, cases: CaseDatabase, actor: Actor, made: Published,
+    value: bytes, *, agree: bool,
+) -> State:  # fmt: skip
+    topic, kept = ConfigTopic(opened), Publications(cases, SystemClock())
     topic.read()
-    before = topic.active
-    changed = before is None or before.digest != digest
-    if changed:
-        # The bundle first: who reads which one should run must find it.
-        producer.send(CONFIG_TOPIC, Message(BUNDLE_KEY + digest.encode(), value))
-        producer.flush()
-        active = Active(digest, SystemClock().now().isoformat(), getpass.getuser())
-        producer.send(CONFIG_TOPIC, Message(ACTIVE_KEY, msgspec.json.encode(active)))
-        for old in [each for each in topic.bundles() if each != digest][: -(KEPT - 1)]:
-            producer.send(CONFIG_TOPIC, Message(BUNDLE_KEY + old.encode(), b""))
-        producer.flush()
-    opened.close()
-    return Published(digest, len(packed.files), len(value), changed, tuple(faults))
+    active = topic.active
+    before = active.digest if active else ""
+    known = kept.of(made.digest)
+    offer = Offer(made.digest, before, made.files, len(made.faults))
+    if before == made.digest:
+        if known and known.state == "sending":
+            kept.finish(actor, offer)  # it was killed after the brokers had it
+        return "as before"
+    alone = not (config.kafka.second_person and config.people)
+    if not alone and not agree and not (known and known.state == "sending"):
+        if not (known and known.state == "proposed"):
+            kept.propose(actor, offer)
+        return "proposed"
+    kept.begin(actor, offer, alone=alone)
+    _send(opened, topic, actor, made.digest, value)
+    kept.finish(actor, offer)
+    return "published"
+
+
+def _send(opened: Log, topic: ConfigTopic, actor: Actor, digest: str, value: bytes) -> None:
+    producer = opened.producer()
+    # The bundle first: who reads which one should run must find it.
+    producer.send(CONFIG_TOPIC, Message(BUNDLE_KEY + digest.encode(), value))
+    producer.flush()
+    active = Active(digest, SystemClock().now().isoformat(), actor.user)
+    producer.send(CONFIG_TOPIC, Message(ACTIVE_KEY, msgspec.json.encode(active)))
+    for old in [each for each in topic.bundles() if each != digest][: -(KEPT - 1)]:
+        producer.send(CONFIG_TOPIC, Message(BUNDLE_KEY + old.encode(), b""))
+    producer.flush()

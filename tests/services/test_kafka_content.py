@@ -11,10 +11,15 @@ import msgspec
 import pytest
 import yaml
 
+from ingest.kafka import KafkaLog
+from luytre.audit.book import LogQuery
+from luytre.core.actor import Actor, Role
 from luytre.core.config import Config, load_config
-from luytre.core.errors import Refused
+from luytre.core.config_audit import Person
+from luytre.core.errors import Forbidden, NeighbourError, Refused
 from luytre.core.message import CONFIG_TOPIC, Message
-from luytre.processor import bundle, logs, slots
+from luytre.core.organization import Scope
+from luytre.processor import bundle, case_host, logs, slots
 from luytre.processor.publish import ConfigTopic, publish
 from luytre.processor.workers import WorkerStatus, read_workers
 from tests.cli.running import wait_until
@@ -36,6 +41,14 @@ detection:
   condition: selection
 level: low
 """
+
+
+def person(user: str, role: Role) -> Actor:
+    return Actor(user, frozenset({role}), Scope.everything(), "test")
+
+
+ADMIN, SECOND = person("lan", "rule_admin"), person("nam", "rule_admin")
+ANALYST, AUDITOR = person("mai", "analyst"), person("an", "auditor")
 
 
 @pytest.fixture
@@ -76,34 +89,109 @@ def test_a_bad_rule_is_published_only_when_that_is_asked_for(config: Config) -> 
     (rules / "bad.yml").write_text("title: bad\n")
 
     with pytest.raises(Refused, match=r"bad\.yml:1"):
-        publish(config)
-    done = publish(config, with_faults=True)
+        publish(config, ADMIN)
+    done = publish(config, ADMIN, with_faults=True)
 
     assert {fault.path.name for fault in done.faults} == {"bad.yml"}
-    assert (done.files, done.changed) == (2, True)
+    assert (done.files, done.state) == (2, "published")
 
 
 def test_old_bundles_leave_the_topic_and_the_active_one_stays(config: Config) -> None:
     digests = []
     for number in range(7):
         write(config, f"r{number}")
-        digests.append(publish(config).digest)
-    again = publish(config)
+        digests.append(publish(config, ADMIN).digest)
+    again = publish(config, ADMIN)
     opened = logs.open_log(config)
     topic = ConfigTopic(opened)
     topic.read()
     opened.close()
 
-    assert not again.changed
+    assert again.state == "as before"
     assert topic.bundles() == digests[-5:]
     assert topic.active is not None
     assert topic.active.digest == digests[-1]
 
 
+def history(config: Config) -> list[tuple[str, str]]:
+    """Return who did what, oldest first."""
+    with case_host.case_database(config) as cases:
+        found = cases.book.find(LogQuery(action="content", limit=100), Scope.everything())
+    return [(e.entry["actor"]["user"], e.entry["action"]) for e in reversed(found)]
+
+
+def active(config: Config) -> str:
+    opened = logs.open_log(config)
+    topic = ConfigTopic(opened)
+    topic.read()
+    opened.close()
+    return topic.active.digest if topic.active else ""
+
+
+def test_it_is_in_the_history_before_anything_leaves_and_when_it_has(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(config, "first")
+
+    def die(self: KafkaLog) -> None:
+        raise NeighbourError("killed here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KafkaLog, "producer", die)
+        with pytest.raises(NeighbourError):
+            publish(config, ADMIN)
+    assert (history(config), active(config)) == ([("lan", "content.publish")], "")
+
+    done = publish(config, ADMIN)
+    publish(config, ADMIN)
+
+    assert active(config) == done.digest
+    began = ("lan", "content.publish")
+    assert history(config) == [began, began, ("lan", "content.published")]
+
+
+def test_a_second_person_must_agree_to_what_the_first_proposed(config: Config) -> None:
+    people = tuple(Person(user=a.user, roles=tuple(a.roles)) for a in (ADMIN, SECOND))
+    config = config.model_copy(update={"people": people})
+    write(config, "first")
+    for role in (AUDITOR,):
+        with pytest.raises(Forbidden):
+            publish(config, role)
+    with pytest.raises(Refused, match="nobody has proposed"):
+        publish(config, SECOND, agree=bundle_of(config)[:12])
+
+    proposed = publish(config, ADMIN)
+    assert (proposed.state, active(config)) == ("proposed", "")
+    assert publish(config, ADMIN).state == "proposed"
+    shown = proposed.digest[:12]
+    with pytest.raises(Refused, match="another person must agree"):
+        publish(config, ADMIN, agree=shown)
+    with pytest.raises(Forbidden):
+        publish(config, ANALYST, agree=shown)
+    write(config, "smuggled")
+    with pytest.raises(Refused, match="the folders hold"):
+        publish(config, SECOND, agree=shown)
+    assert active(config) == ""
+    (rules,) = config.rules.paths
+    (rules / "smuggled.yml").unlink()
+
+    assert publish(config, SECOND, agree=shown).state == "published"
+    assert active(config) == proposed.digest
+    assert history(config) == [
+        ("lan", "content.propose"),
+        ("nam", "content.publish"),
+        ("nam", "content.published"),
+    ]
+
+
+def bundle_of(config: Config) -> str:
+    return bundle.encode(bundle.pack(config.rules, {}))[0]
+
+
 @pytest.fixture
 def workers(config: Config) -> Iterator[list[subprocess.Popen[bytes]]]:
     write(config, "first")
-    publish(config)
+    publish(config, ADMIN)
     home = config.data_dir.parent
     command = [sys.executable, "-m", "luytre"]
     running = [
@@ -127,7 +215,7 @@ def test_every_worker_takes_over_what_is_published_and_keeps_the_last_good(
     before = said(config)
 
     write(config, "second")
-    digest = publish(config).digest
+    digest = publish(config, ADMIN).digest
     wait_until(lambda: all(w.version != before[n].version for n, w in said(config).items()))
     after = said(config)
     opened = logs.open_log(config)
@@ -137,7 +225,7 @@ def test_every_worker_takes_over_what_is_published_and_keeps_the_last_good(
     producer.send(CONFIG_TOPIC, Message(bundle.ACTIVE_KEY, msgspec.json.encode(lie)))
     opened.close()
     write(config, "third")
-    third = publish(config).digest
+    third = publish(config, ADMIN).digest
     wait_until(lambda: all(w.version != after[n].version for n, w in said(config).items()))
 
     last = said(config)
