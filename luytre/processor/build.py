@@ -124,7 +124,7 @@ def ship(config: Config, stopped: Callable[[], bool]) -> None:
 
 def _out_of_reach(config: Config) -> str:
     """Return why the log cannot be written to, also while there is nothing to write."""
-    opened = open_log(config)
+    opened = open_log(config, [EVENTS_TOPIC])
     try:
         opened.topics().ends(EVENTS_TOPIC)
     finally:
@@ -142,7 +142,8 @@ def _shipper(config: Config) -> Shipper:
     return Shipper(
         config.ship,
         config.organization,
-        open_log(config).producer(),
+        # An office may have the right to this topic only.
+        open_log(config, [EVENTS_TOPIC]).producer(),
         Places(config.data_dir).shipper,
         SystemClock(),
     )

@@ -21,8 +21,8 @@ OBSERVE_S = 2.0
 """Lag is asked for no more often: on Kafka it takes three questions to the brokers."""
 
 
-def open_log(config: Config) -> Log:
-    """Return the log with its topics."""
+def open_log(config: Config, topics: Iterable[str] = TOPICS) -> Log:
+    """Return the log with its topics, or with those that this process may know."""
     clock = SystemClock()
     opened: Log
     if config.kafka.bootstrap:
@@ -32,7 +32,7 @@ def open_log(config: Config) -> Log:
         opened = KafkaLog(config.kafka, config.log, clock)
     else:
         opened = EmbeddedLog(Places(config.data_dir).log, config.log, clock)
-    for topic in TOPICS:
+    for topic in topics:
         opened.topics().create(topic, config.log.partitions)
     return opened
 

@@ -38,7 +38,10 @@ UNDATED, EPISODES, STATE = "undated", "episodes", "state"
 TERM_BYTES_MAX = 1024
 KEY_CHARS_MAX = 512
 TITLE_CHARS_MAX = 1024
-_REVISION_BITS, _ID_DIGITS = 40, 10
+_VERSION_BITS, _REVISION_BITS = 63, 52
+"""Elasticsearch's versions are longs. Revisions are microseconds since 1970: 52 bits last to 2112."""
+_TAIL_BITS = _VERSION_BITS - _REVISION_BITS
+_ID_DIGITS = 3
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -124,14 +127,15 @@ def episode_id(alert: Alert) -> str:
 def version_of(alert: Alert) -> int:
     """Return a number that is greater for a newer document: by revision, and then by id.
 
-    Ids of one revision are compared by their first 40 bits; two that share them are one in 10^12.
+    Two documents of one revision, which only a replay under another timing makes, are compared by
+    the first 11 bits of their ids; where those are the same too, the first that arrives is shown.
     """
     digits = alert.id[:_ID_DIGITS]
     try:
-        tail = int(digits.ljust(_ID_DIGITS, "0"), 16)
+        tail = int(digits.ljust(_ID_DIGITS, "0"), 16) >> (4 * _ID_DIGITS - _TAIL_BITS)
     except ValueError:
         tail = 0
-    return (alert.revision << _REVISION_BITS) + tail + 1
+    return (alert.revision << _TAIL_BITS) + tail
 
 
 def exact(value: str) -> str:

@@ -13,6 +13,8 @@ from luytre.core.organization import Scope
 from tests.contracts.alert_store import EVERYTHING, OpenStore, alert
 
 ALL = AlertQuery(limit=100_000)
+FIRST = 1_764_000_000_000_000
+"""Revisions are numbered by the log's time in microseconds: small numbers would prove little."""
 
 
 def document(
@@ -27,7 +29,7 @@ def document(
     return replace(
         about,
         episode=name[0],
-        revision=int(name[1:]),
+        revision=FIRST + int(name[1:]),
         supersedes=tuple(supersedes),
         withdrawn=withdrawn,
     )
@@ -42,7 +44,7 @@ def current(documents: Iterable[Alert]) -> set[str]:
 
 
 def names(alerts: Sequence[Alert]) -> set[str]:
-    return {f"{one.episode}{one.revision}" for one in alerts}
+    return {f"{one.episode}{one.revision - FIRST}" for one in alerts}
 
 
 _NAMES = st.builds("{}{}".format, st.sampled_from("ABC"), st.integers(1, 4))
