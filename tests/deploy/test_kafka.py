@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from kafka import KafkaAdminClient
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from luytre.core.config import load_config
 from luytre.core.errors import NeighbourError
@@ -59,20 +61,20 @@ class DeployedBroker(Server):
         super().__init__("kafka", command, folder, ready=lambda: listens(self.port))
 
     def allow(self, user: str, topic: str) -> None:
-        """Give a user what operate.md says."""
-        client = self.folder / "client.properties"
-        client.write_text(
-            "security.protocol=SSL\nssl.keystore.type=PEM\nssl.truststore.type=PEM\n"
-            f"ssl.keystore.location={self.secrets}/kafka.pem\n"
-            f"ssl.truststore.location={self.secrets}/ca.pem\n"
+        """Give a user what operate.md says, as kafka-acls.sh does."""
+        admin = KafkaAdminClient(
+            bootstrap_servers=f"localhost:{self.port}",
+            security_protocol="SSL",
+            ssl_cafile=str(self.secrets / "ca.pem"),
+            ssl_certfile=str(self.secrets / "kafka.crt"),
+            ssl_keyfile=str(self.secrets / "kafka.key"),
         )
-        tool = ["org.apache.kafka.tools.AclCommand", "--bootstrap-server", f"localhost:{self.port}"]
-        tool += ["--command-config", str(client), "--add", "--allow-principal", f"User:{user}"]
-        tool += ["--operation", "Write", "--operation", "Describe", "--topic", topic]
-        try:
-            subprocess.run([*self.java, *tool], check=True, capture_output=True, timeout=60)
-        except subprocess.CalledProcessError as error:
-            raise AssertionError(error.stderr.decode()) from error
+        acls = [
+            ACL(f"User:{user}", "*", operation, ACLPermissionType.ALLOW, ResourcePattern(ResourceType.TOPIC, topic))
+            for operation in (ACLOperation.WRITE, ACLOperation.DESCRIBE)
+        ]  # fmt: skip
+        admin.create_acls(acls)
+        admin.close()
 
 
 @pytest.fixture(scope="module")
