@@ -1,14 +1,15 @@
 """Measures the whole on the real servers: Kafka, detect in several processes, Elasticsearch.
 
 ``python -m benchmarks.services`` starts both servers from Maven's jars, ships evtx-hosts and mordor
-(``LUYTRE_DATA``), and writes its section of docs/performance.md. It fails if the alerts are not
-those of `luytre scan`. Half an hour on two cores.
+(``LUYTRE_DATA``), and writes its sections of docs/performance.md. It fails if the alerts are not
+those of `luytre scan`. Half an hour on two cores; names of ``PARTS`` run only those.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -30,7 +31,7 @@ from tests.services.kafka import KafkaBroker
 from tests.services.process import cpu_s
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 CORPORA = ("evtx-hosts", "mordor")
 RULES = ("rules", "rules-emerging-threats", "rules-threat-hunting")
@@ -166,7 +167,10 @@ def scale_out(bench: Bench) -> list[str]:
     for count, found in runs.items():
         lines.append(_row(str(count), found))
     one, two = (statistics.median(run["rate"] for run in runs[count]) for count in (1, 2))
-    return [*lines, "", f"Two against one: {two / one:.2f} times the rate.", ""]
+    ratios = [b["rate"] / a["rate"] for a, b in zip(runs[1], runs[2], strict=True)]
+    rounds = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    told = f"Two against one: {two / one:.2f} times the rate (by round: {rounds})."
+    return [*lines, "", told, ""]
 
 
 def cost(bench: Bench) -> list[str]:
@@ -181,7 +185,9 @@ def cost(bench: Bench) -> list[str]:
         site = bench.site(f"p{partitions}", partitions=partitions, corpora=bench.corpora[:1])
         site.call("ship", "--once")
         found = measure(bench, site, f"p{partitions}", 1)
-        lines.append(_row(f"{partitions} partitions, {found['events']:,.0f} events", [found]))
+        name = f"{partitions} partition{'s' * (partitions > 1)}, {found['events']:,.0f} events"
+        lines.append(_row(name, [found]))
+    lines += _by_events(bench)
     main = next(path for path in bench.rules if path.name == "rules")
     sets: dict[str, list[Path]] = {
         "ours": [],
@@ -193,6 +199,22 @@ def cost(bench: Bench) -> list[str]:
         site = bench.site(f"r{number}", prefix="p8", rules=rules)
         lines.append(_row(f"rules: {name}", [measure(bench, site, f"r{number}", 1)]))
     return [*lines, ""]
+
+
+def _by_events(bench: Bench) -> list[str]:
+    """An eighth, a quarter, ... of the same files, which were dealt out in turn."""
+    everything = sorted(bench.spread().iterdir())
+    lines = []
+    for share in (8, 4, 2, 1):
+        folder = bench.folder / f"share-{share}"
+        folder.mkdir()
+        for path in everything[::share]:
+            (folder / path.name).symlink_to(path)
+        site = bench.site(f"e{share}", partitions=SPREAD, corpora=[folder])
+        site.call("ship", "--once")
+        found = measure(bench, site, f"e{share}", 1)
+        lines.append(_row(f"{found['events']:,.0f} events of both, {SPREAD} partitions", [found]))
+    return lines
 
 
 def measure(bench: Bench, site: Site, group: str, count: int) -> dict[str, float]:
@@ -249,22 +271,30 @@ def _children_cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def main() -> None:
-    """Measure everything and write the page."""
+PARTS: Mapping[str, Callable[[Bench], list[str]]] = {
+    "end-to-end": end_to_end,
+    "scale-out": scale_out,
+    "cost": cost,
+}
+
+
+def main(names: Sequence[str]) -> None:
+    """Measure the named parts, or all, and write each section of the page."""
     with tempfile.TemporaryDirectory(prefix="luytre-bench-") as name:
         bench = Bench(Path(name))
         bench.broker.start()
         bench.node.start()
         try:
-            lines = [f"Measured on {datetime.now(UTC):%Y-%m-%d}: {machine()}.", ""]
-            for part in (end_to_end, scale_out, cost):
-                lines += part(bench)
-                sys.stderr.write("\n".join(lines) + "\n")
+            for part in names or PARTS:
+                load = os.getloadavg()[0]
+                lines = PARTS[part](bench)
+                when = f"{datetime.now(UTC):%Y-%m-%d}"
+                about = f"Measured on {when}: {machine()}; the load before it was {load:.1f}."
+                write_section(f"services-{part}", [about, "", *lines])
         finally:
             bench.broker.stop()
             bench.node.stop()
-    write_section("services", lines)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -44,7 +44,7 @@ def prove(piece: Piece, folder: Path) -> list[str]:
 
 def _page(done: list[dict[str, Any]], problems: list[str]) -> str:
     def total(key: str) -> str:
-        return f"{sum(outcome[key] for outcome in done):,}"
+        return f"{sum(outcome[key] for outcome in done):,.0f}"
 
     killed: Counter[str] = Counter()
     for outcome in done:
