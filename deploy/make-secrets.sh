@@ -62,6 +62,7 @@ fi
 certificate kafka "$out" localhost "$@"
 certificate elasticsearch "$out" localhost
 certificate luytre "$out"
+certificate console "$out" localhost "$@"
 cat "$out/kafka.key" "$out/kafka.crt" >"$out/kafka.pem"
 password elastic-password
 password luytre-elastic-password
@@ -73,6 +74,8 @@ give elastic-password "$image:0" 0400
 give luytre.crt "$luytre:$luytre" 0444
 give luytre.key "$luytre:$luytre" 0400
 give http-token "$luytre:$luytre" 0400
+give console.crt "$luytre:$luytre" 0444
+give console.key "$luytre:$luytre" 0400
 # Luytre reads it, and the one run of make-user.sh in Elasticsearch's image.
 give luytre-elastic-password "$luytre:$image" 0440
 chmod 0711 "$out"

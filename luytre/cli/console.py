@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,8 +11,10 @@ from luytre.cli.output import say
 from luytre.cli.settings import ConfigOption, read_config
 from luytre.core.clock import SystemClock
 from luytre.core.errors import Refused
+from luytre.core.health import HEALTH
 from luytre.processor import slots
 from luytre.processor.supervise import DRAIN_S, Stopped
+from luytre.processor.wellness import mute
 
 
 def console(
@@ -37,5 +40,8 @@ def console(
             raise Refused(f"--listen {listen}: {error}") from None
         settings = settings.model_copy(update={"console": console_})
     stopped = Stopped(with_parent=with_parent, drain_s=DRAIN_S)
-    with slots.alone(settings, "console", SystemClock()):
+    address = settings.console.listen or server.DEFAULT_LISTEN
+    tls = settings.console.certificate_file is not None
+    HEALTH.ask("console", partial(mute, address, tls=tls))
+    with slots.alone(settings, "console", SystemClock()), slots.metrics(settings, "console"):
         server.serve(settings, stopped, began=lambda where: say(f"The console is at {where}"))

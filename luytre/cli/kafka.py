@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from luytre.cli.output import complain, counted, say
-from luytre.cli.recorded import recorded
 from luytre.cli.person import person
+from luytre.cli.recorded import recorded
 from luytre.cli.settings import ConfigOption, read_config
 from luytre.processor import kafka_setup
 from luytre.processor import publish as publishing

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 NUMBERS_MAX = 256
 _PORTS = {
-    "index-0": 0, "shipper": 1, "upkeep": 296, "signer": 297, "respond": 298, "triage": 299,
+    "index-0": 0, "shipper": 1, "console": 295, "upkeep": 296, "signer": 297, "respond": 298,
+    "triage": 299,
 }  # fmt: skip
 _FIRST_PORTS = {"detect": 2, "correlate": 300, "index": 400}
 """How far behind ``metrics.listen``; all detect workers of a machine come before the others."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http
 import http.client
 import json
+import ssl
 from typing import TYPE_CHECKING
 
 from luytre.core.finding import Finding
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from luytre.core.config import Config
 
 TIMEOUT_S = 10.0
-_SIGNED = frozenset({"triage", "respond"})
+_SIGNED = frozenset({"triage", "respond", "console"})
 """Whose changes a signer signs: where they run one must answer, whoever's process it is."""
 
 
@@ -49,6 +51,26 @@ def _running(config: Config) -> Mapping[str, int]:
 
 def _reachable(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to be asked, not bound
+
+
+def mute(listen: str, *, tls: bool) -> str:
+    """Return why nobody gets a page at an address; nothing if any answer comes."""
+    host, _, port = listen.rpartition(":")
+    connection = http.client.HTTPConnection(_reachable(host.strip("[]")), int(port), timeout=5.0)
+    if tls:
+        # Whether it answers is asked here, not who it is: it is this very process.
+        connection = http.client.HTTPSConnection(
+            _reachable(host.strip("[]")), int(port), timeout=5.0,
+            context=ssl._create_unverified_context(),  # noqa: S323, SLF001
+        )  # fmt: skip
+    try:
+        connection.request("GET", "/login")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return f"no page at {listen}: {error}"
+    finally:
+        connection.close()
+    return f"pages are answered {status}" if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR else ""
 
 
 def _ask(role: str, host: str, port: int) -> Finding:

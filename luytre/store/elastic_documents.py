@@ -39,7 +39,7 @@ TERM_BYTES_MAX = 1024
 KEY_CHARS_MAX = 512
 TITLE_CHARS_MAX = 1024
 _VERSION_BITS, _REVISION_BITS = 63, 52
-"""Elasticsearch's versions are longs. Revisions are microseconds since 1970: 52 bits last to 2112."""
+"""Elasticsearch's versions are longs, revisions microseconds since 1970: 52 bits last to 2112."""
 _TAIL_BITS = _VERSION_BITS - _REVISION_BITS
 _ID_DIGITS = 3
 _ENCODER = msgspec.json.Encoder()

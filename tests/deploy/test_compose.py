@@ -124,7 +124,17 @@ def test_a_command_that_luytre_does_not_have_is_found() -> None:
 
 
 def test_every_loop_has_a_container() -> None:
-    roles = {"ship", "detect", "correlate", "index", "triage", "respond", "upkeep", "signer"}
+    roles = {
+        "ship",
+        "detect",
+        "correlate",
+        "index",
+        "triage",
+        "respond",
+        "upkeep",
+        "signer",
+        "console",
+    }
 
     assert set(LOOPS) == roles
 
@@ -146,7 +156,9 @@ def test_the_configuration_is_good_and_answers_where_it_is_asked() -> None:
     files = [config.kafka.tls.ca, config.kafka.tls.certificate, config.kafka.tls.key]
     files += [config.alerts.elastic.password_file, config.alerts.elastic.ca_file]
     files += [source.token_file for source in config.ship.http]
+    files += [config.console.certificate_file, config.console.key_file]
     assert {path.name for path in files if path} <= set(COMPOSE["secrets"])
+    assert SERVICES["console"]["ports"] == [f"{config.console.listen.rpartition(':')[2]}:8460"]
     published = {port.split(":")[-1].split("/")[0] for port in SERVICES["ship"]["ports"]}
     listens = [source.listen for source in config.ship.syslog]
     listens += [source.listen for source in config.ship.http]

@@ -7,13 +7,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from luytre.console.server import serve
 from luytre.core import endpoint
 from luytre.core.clock import SystemClock
 from luytre.core.config import Config, MetricsConfig
+from luytre.core.config_console import ConsoleConfig
 from luytre.core.health import Health
 from luytre.processor import case_host, slots
 from luytre.processor.slots import port_of
-from luytre.processor.wellness import ask_all
+from luytre.processor.wellness import ask_all, mute
 from tests.services.process import free_ports
 
 
@@ -36,6 +38,7 @@ def config(tmp_path: Path) -> Config:
         ("respond", 298),
         ("signer", 297),
         ("upkeep", 296),
+        ("console", 295),
         ("run", None),
         ("something-else", None),
     ],
@@ -68,7 +71,7 @@ def test_each_says_how_it_is(config: Config, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_no_two_processes_answer_at_one_port() -> None:
     numbered = [f"{name}-{n}" for name in ("detect", "correlate", "index") for n in range(100)]
-    single = ["shipper", "upkeep", "signer", "respond", "triage"]
+    single = ["shipper", "upkeep", "signer", "respond", "triage", "console"]
     numbered += [f"detect-{n}" for n in range(100, slots.NUMBERS_MAX)]
 
     ports = [port_of(role) for role in (*numbered, *single)]
@@ -123,6 +126,23 @@ def test_the_signer_is_well_while_it_signs_and_not_when_its_name_is_gone(
 
     assert well == {"well": True, "problems": {}}
     assert "does not answer" in lost["signer"]
+
+
+def test_a_console_that_gives_no_page_is_told(config: Config) -> None:
+    listen = f"127.0.0.1:{free_ports(1)[0]}"
+    assert "no page at" in mute(listen, tls=False)
+    assert "no page at" in mute(listen, tls=True)
+
+    app = config.model_copy(update={"console": ConsoleConfig(listen=listen)})
+    stop, began = threading.Event(), threading.Event()
+    serving = threading.Thread(target=serve, args=(app, stop.is_set), kwargs={"began": lambda _: began.set()})  # fmt: skip
+    serving.start()
+    assert began.wait(30)
+    well = mute(listen, tls=False)
+    stop.set()
+    serving.join()
+
+    assert well == ""
 
 
 def _answer(config: Config, role: str) -> object:
