@@ -102,7 +102,7 @@ def test_a_port_for_metrics_that_is_taken_is_named(config: Config) -> None:
 
         with (
             pytest.raises(NeighbourError, match=f"metrics.listen {listen}: "),
-            slots.metrics(taken, 0),
+            slots.metrics(taken, "index-0"),
         ):
             pytest.fail("the port is taken")
 
