@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import trustme
@@ -19,6 +20,13 @@ NFT = Path("/usr/sbin/nft")
 SPACE = f"luytre-test-{os.getpid()}"
 
 
+def lacking(what: str) -> NoReturn:
+    """Skip, and say what this machine lacks; in CI that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     return trustme.CA()
@@ -29,7 +37,7 @@ def directory(
     authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Directory]:
     if not SLAPD.exists():
-        pytest.skip("OpenLDAP is missing (apt install slapd)")
+        lacking("OpenLDAP is missing (apt install slapd)")
     with serve(authority, tmp_path_factory.mktemp("ldap")) as found:
         yield found
 
@@ -38,10 +46,10 @@ def directory(
 def packet_filter() -> Iterator[NftablesConfig]:
     """A network namespace with the table and sets that the guide tells an administrator to make."""
     if not NFT.exists() or os.geteuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("nftables needs root, nft and ip (apt install nftables iproute2)")
+        lacking("nftables needs root, nft and ip (apt install nftables iproute2)")
     made = subprocess.run(["ip", "netns", "add", SPACE], check=False, capture_output=True)
     if made.returncode:
-        pytest.skip(f"no network namespace can be made here: {made.stderr.decode()}")
+        lacking(f"no network namespace can be made here: {made.stderr.decode()}")
     rules = (
         "add table inet luytre; "
         "add set inet luytre blocked4 { type ipv4_addr; flags timeout; }; "
