@@ -17,7 +17,7 @@ READS = {
     "incidents clocks", "incidents list", "incidents recompute", "incidents show", "ledger",
     "playbooks check", "playbooks export", "playbooks list", "playbooks print",
     "playbooks rehearse", "playbooks runs", "playbooks show", "playbooks waiting", "rejects list",
-    "report incident", "report period", "rules check", "rules explain", "rules list",
+    "report incident", "report period", "rules backtest", "rules check", "rules explain", "rules list",
     "rules profile", "rules test", "scan", "users list", "version",
 }  # fmt: skip
 LOOPS = {
