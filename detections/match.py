@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from detections.catalog import Catalog
@@ -10,7 +11,7 @@ from detections.explain import explain_tree, text_of
 from detections.hiding import Hiding, Judged
 from detections.program import Limits, Program
 from detections.scope import KEYWORDS, ORIGINAL, TIME, Scopes
-from luytre.core.alert import Alert, alert_id
+from luytre.core.alert import Alert, alert_id, hidden_id
 from luytre.core.batch import Part
 from luytre.core.collection import no_collection
 from luytre.core.metrics import HIDDEN
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from detections.hiding import Hidden
     from detections.plan import Plan
     from detections.program import Hit
     from detections.scope import Scope
@@ -65,6 +67,19 @@ class Engine:
         versions = {**self._versions(), "rules": self._plan.digest}
         now = self._clock.now()
         return [self._alert(batch, hit, now, versions) for hit in hits]
+
+    def hidden(self, batch: Batch, hidden: Sequence[Hidden]) -> list[Alert]:
+        """Return some hits that filters hide, as documents that say which filters."""
+        filters = self._plan.filters
+        found = self.alerts(batch, [(each.row, each.rule) for each in hidden])
+        return [
+            replace(
+                alert,
+                id=hidden_id(alert.rule.id, alert.event_id),
+                hidden_by=tuple(filters[number].id for number in each.filters),
+            )
+            for alert, each in zip(found, hidden, strict=True)
+        ]
 
     def hits(self, batch: Batch) -> list[Hit]:
         """Return every (row, rule number of the plan) that no filter hides, in this order."""

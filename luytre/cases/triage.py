@@ -53,6 +53,12 @@ class _Work:
     grown: dict[int, list[str]] = field(default_factory=dict)
     revised: dict[int, list[str]] = field(default_factory=dict)
     merged: dict[int, int] = field(default_factory=dict)
+    retro: set[str] = field(default_factory=set)
+
+    def is_news(self, incident: int) -> bool:
+        """Tell whether anything but what a search of the archive found touched an incident."""
+        touched = (self.opened, self.grown, self.revised)
+        return any(set(found.get(incident, ())) - self.retro for found in touched)
 
 
 class Triage:
@@ -86,6 +92,7 @@ class Triage:
 
     def _place(self, change: Change, alert: Alert, work: _Work) -> None:
         key = alert.episode or alert.id
+        work.retro.update({key} if alert.retro else ())
         connection = change.connection
         known = connection.execute(
             "SELECT incident, revision FROM incident_alerts WHERE alert = ?", (key,)
@@ -152,7 +159,8 @@ class Triage:
                         after=after,
                         version=after["version"],
                     )
-            self._page(change, incident, organization, after)
+            if work.is_news(incident):
+                self._page(change, incident, organization, after)
         for other, incident in work.merged.items():
             change.record(
                 "incident.merge",
@@ -211,7 +219,7 @@ def _row(alert: Alert, incident: int, reason: str) -> dict[str, Any]:
         "received_at": stamp(alert.ingested_at),
         "delay_s": None if delay is None else round(delay.total_seconds()),
         "reason": reason,
-        "backfill": delay is not None and delay > BACKFILL_AFTER,
+        "backfill": alert.retro or (delay is not None and delay > BACKFILL_AFTER),
         "withdrawn": alert.withdrawn,
     }
 

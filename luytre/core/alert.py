@@ -61,6 +61,10 @@ class Alert:
     first. Its documents, each with an ``id`` of its own, have the same ``episode``; the one with
     the highest ``revision`` is current, and if that is ``withdrawn`` the episode is no more.
     ``supersedes`` are the episodes that were found, with later knowledge, to be part of this one.
+
+    With ``hidden_by`` it is no alert but a hit that these filters hide: kept to be counted and
+    searched, shown to nobody who does not ask for it. ``retro``: found when new content was run
+    over the archive.
     """
 
     id: str
@@ -80,6 +84,13 @@ class Alert:
     supersedes: tuple[str, ...] = ()
     withdrawn: bool = False
     events: tuple[str, ...] = ()
+    hidden_by: tuple[str, ...] = ()
+    retro: bool = False
+
+
+def hidden_id(rule_id: str, event_id: str) -> str:
+    """Return the id of a hit that filters hide: without the filter it is an alert of its own."""
+    return hashlib.sha256(f"hidden\n{rule_id}\n{event_id}".encode()).hexdigest()
 
 
 def alert_id(rule_id: str, event_id: str) -> str:
@@ -115,7 +126,8 @@ class AlertQuery:
     """Which alerts to read. ``text`` is free text, folded as the store folds (đ -> d, no marks).
 
     ``since`` is inclusive and ``until`` exclusive, on the event's time (or receipt, where an event
-    has no time of its own). Newest first.
+    has no time of its own). ``hidden`` asks for hits that filters hide instead of alerts, with
+    ``hidden_by`` for those of one filter. Newest first.
     """
 
     text: str = ""
@@ -126,6 +138,8 @@ class AlertQuery:
     tag: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    hidden: bool = False
+    hidden_by: str = ""
     limit: int = 100
     offset: int = 0
 

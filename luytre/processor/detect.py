@@ -126,7 +126,7 @@ class DetectSink:
         self._count_events(part, judged.events)
         for alert in judged.alerts:
             ALERTS.labels(alert.rule.level).inc()
-        for message in alert_messages(judged.alerts, part.encode()):
+        for message in alert_messages((*judged.alerts, *judged.hidden), part.encode()):
             self._rooms.producer.send(ALERTS_TOPIC, message)
         if judged.archived is not None:
             self._gathered.append(judged.archived)

@@ -16,6 +16,7 @@ from luytre.core.matches import Match
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from detections.hiding import Hidden
     from luytre.core.batch import Batch, Part, Stage
 
 DATA_ERRORS = (
@@ -43,14 +44,28 @@ class Judged:
     archived: pl.DataFrame | None
     rejects: pl.DataFrame
     matches: Sequence[Match] = ()
+    hidden: Sequence[Alert] = ()
+
+
+class Split(Protocol):
+    """Hits that make alerts, and those that filters hide: ``detections.hiding.Judged``."""
+
+    @property
+    def hits(self) -> Sequence[Hit]: ...
+
+    @property
+    def hidden(self) -> Sequence[Hidden]: ...
 
 
 class Engine(Protocol):
     """Finds hits, and makes alerts of some of them: ``detections.match.Engine``."""
 
-    def hits(self, batch: Batch) -> list[Hit]: ...
+    def judged(self, batch: Batch) -> Split: ...
 
     def alerts(self, batch: Batch, hits: Sequence[Hit]) -> list[Alert]: ...
+
+    def hidden(self, batch: Batch, hidden: Sequence[Hidden]) -> list[Alert]:
+        """Return hits that filters hide, as documents that say which."""
 
 
 class Correlations(Protocol):
@@ -96,11 +111,18 @@ class Judge:
         part = batch.part
         for stage in self._stages:
             batch = stage(batch)
-        hits = self._engine.hits(batch)
+        split = self._engine.judged(batch)
+        hits = split.hits
         alerts = self._engine.alerts(batch, self._correlations.alerting(hits))
         matches = self._correlations.matches(batch, hits)
         archived = self._select(batch.events, part) if self._select else None
-        return Judged(batch.events, alerts, archived, empty_rejects(), matches)
+        hidden = self._engine.hidden(batch, self._alerting(split.hidden)) if split.hidden else []
+        return Judged(batch.events, alerts, archived, empty_rejects(), matches, hidden)
+
+    def _alerting(self, hidden: Sequence[Hidden]) -> list[Hidden]:
+        """Return what would have been an alert: a rule that only serves correlations makes none."""
+        alerting = set(self._correlations.alerting([(each.row, each.rule) for each in hidden]))
+        return [each for each in hidden if (each.row, each.rule) in alerting]
 
 
 def _rejected(batch: Batch, error: Exception) -> Judged:

@@ -45,7 +45,7 @@ class TriageSink:
                     offset=record.offset,
                     reason=problem,
                 )
-            self._alerts += [(place, alert) for alert in alerts]
+            self._alerts += [(place, alert) for alert in alerts if not alert.hidden_by]
             self._reached[place] = record.offset + 1
 
     def settle(self, *, drain: bool = False) -> Mapping[TopicPartition, int]:  # noqa: ARG002

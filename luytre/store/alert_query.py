@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from luytre.core.folding import Phrase, fold_text, parse_text, words_of
-from luytre.store.alert_rows import host_term, place, tag_term, user_term
+from luytre.store.alert_rows import hidden_term, host_term, place, tag_term, user_term
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,10 @@ def within(scope: Scope) -> Selection:
 def select(query: AlertQuery, scope: Scope, *, rule_is_id: bool) -> Selection:
     """Return the selection of a query. ``rule_is_id``: its rule is an id, not words of a title."""
     selection = within(scope)
-    selection.show()
+    if query.hidden:
+        selection.also("alerts.shown = 0")
+    else:
+        selection.show()
     if query.levels:
         _among(selection, "level", query.levels)
     if query.rule and rule_is_id:
@@ -112,15 +115,16 @@ def _among(selection: Selection, column: str, values: Sequence[str]) -> None:
 
 def _narrow_terms(selection: Selection, query: AlertQuery) -> None:
     asked = ((host_term, query.host), (user_term, query.user), (tag_term, query.tag))
-    for term, value in asked:
-        if not value:
-            continue
+    wanted = [term(value) for term, value in asked if value]
+    if query.hidden:
+        wanted.insert(0, hidden_term(query.hidden_by))
+    for term in wanted:
         if selection.joined == "alerts":
             selection.drive("alert_terms", "place")
-            selection.also("alert_terms.term = ?", term(value))
+            selection.also("alert_terms.term = ?", term)
         else:
             found = "SELECT 1 FROM alert_terms t WHERE t.term = ? AND t.place = alerts.place"
-            selection.also(f"EXISTS ({found})", term(value))
+            selection.also(f"EXISTS ({found})", term)
 
 
 def _match(text: str) -> str:

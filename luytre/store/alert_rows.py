@@ -44,6 +44,8 @@ def terms(alert: Alert) -> set[str]:
     """Return the exact terms an alert is found by: its host, its users, its tags."""
     found = {host_term(alert.event[name]) for name in HOST_FIELDS if name in alert.event}
     found |= {user_term(alert.event[name]) for name in USER_FIELDS if name in alert.event}
+    if alert.hidden_by:
+        found |= {hidden_term(""), *map(hidden_term, alert.hidden_by)}
     return found.union(*(map(tag_term, _with_parents(tag)) for tag in alert.rule.tags))
 
 
@@ -60,6 +62,11 @@ def user_term(name: str) -> str:
 def tag_term(tag: str) -> str:
     """Return the term of a tag."""
     return f"tag:{fold_text(tag)}"
+
+
+def hidden_term(filter_id: str) -> str:
+    """Return the term of a hit that a filter hides; of any filter if it is empty."""
+    return f"hidden:{filter_id}"
 
 
 def _with_parents(tag: str) -> Iterator[str]:

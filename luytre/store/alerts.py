@@ -183,7 +183,7 @@ class SqliteAlertStore:
         rule = alert.rule
         detected_us = microseconds(alert.detected_at)
         row = (alert.id, alert.organization_id, rule.level, rule.id, rule.title, detected_us)
-        alone = not alert.episode
+        alone = not alert.episode and not alert.hidden_by
         self._db.execute(_INSERT_ALERT, (spot, alone, *row, alert.episode, alert.revision, alone))
         document = self._packer.compress(encode_alert(alert))
         self._db.execute(_INSERT_DOCUMENT, (spot, document))

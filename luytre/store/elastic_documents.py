@@ -73,7 +73,7 @@ class Documents:
         index = f"{self._name}-{month_of(alert.seen_at)}"
         action = {"create": {"_index": index, "_id": alert.id, "require_alias": True}}
         kind = "revision" if alert.episode else "alert"
-        source = self._source(alert, kind, shown=not alert.episode)
+        source = self._source(alert, kind, shown=not alert.episode and not alert.hidden_by)
         return Item(index, alert.id, _ENCODER.encode(action), source)
 
     def current(self, alert: Alert) -> Item:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from luytre.core.folding import parse_text
-from luytre.store.alert_rows import host_term, microseconds, tag_term, user_term
+from luytre.store.alert_rows import hidden_term, host_term, microseconds, tag_term, user_term
 from luytre.store.elastic_documents import exact
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def within(scope: Scope) -> Filters:
 
 def select(query: AlertQuery, scope: Scope, *, rule_is_id: bool) -> Filters:
     """Return the filters of a query. ``rule_is_id``: its rule is an id, not words of a title."""
-    filters = [*within(scope), SHOWN]
+    filters = [*within(scope), _hidden(query.hidden_by) if query.hidden else SHOWN]
     if query.levels:
         filters.append({"terms": {"luytre.level": list(query.levels)}})
     if query.rule:
@@ -50,6 +50,10 @@ def select(query: AlertQuery, scope: Scope, *, rule_is_id: bool) -> Filters:
     if query.until is not None:
         span["lt"] = microseconds(query.until)
     return [*filters, {"range": {"luytre.time_us": span}}] if span else filters
+
+
+def _hidden(filter_id: str) -> Query:
+    return {"term": {"luytre.terms": exact(hidden_term(filter_id))}}
 
 
 def text(value: str, field: str) -> Filters:

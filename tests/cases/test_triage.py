@@ -1,5 +1,7 @@
 """Which alerts make one incident, why, and what later knowledge changes."""
 
+from dataclasses import replace
+
 import pytest
 
 from luytre.audit.book import LogQuery
@@ -135,6 +137,30 @@ def test_backfill_is_marked_and_pages_nobody(desk: Desk) -> None:
 
     desk.take(made(2, PC, at=10, level="critical"))
     assert not desk.incidents.get(1, ALL).backfill
+    assert [what for *_, what in desk.incidents.notifications([DUTY], ALL)] == ["opened"]
+
+
+def test_what_a_search_of_the_archive_finds_is_backfill_and_pages_nobody(desk: Desk) -> None:
+    desk.take(replace(made(1, PC, level="critical"), retro=True))
+    assert desk.incidents.get(1, ALL).backfill
+
+    desk.take(made(2, PC, at=1, level="low"))
+    desk.take(replace(made(3, PC, at=2, level="critical"), retro=True))
+    paged = [what for *_, what in desk.incidents.notifications([DUTY], ALL)]
+
+    # The second alert is real, and its incident is urgent: that is said once, by it.
+    assert paged == ["opened"]
+    assert not desk.incidents.get(1, ALL).backfill
+
+
+def test_a_search_of_the_archive_makes_no_incident_worth_a_page(desk: Desk) -> None:
+    desk.take(made(1, PC, level="low"))
+    desk.take(replace(made(2, PC, at=1, level="critical"), retro=True))
+    quiet = desk.incidents.notifications([DUTY], ALL)
+    desk.take(made(3, PC, at=2, level="low"))
+
+    assert desk.incidents.get(1, ALL).score >= 60
+    assert quiet == []
     assert [what for *_, what in desk.incidents.notifications([DUTY], ALL)] == ["opened"]
 
 

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from detections.hiding import Hidden, Judged
 from detections.plan import Plan
 from luytre.core.alert import Alert
 from luytre.core.batch import Batch, LogSource, Part
@@ -19,9 +20,12 @@ NONE = PlannedCorrelations(Plan((), ()))
 class Fussy:
     """An engine that cannot bear one event."""
 
-    def hits(self, batch: Batch) -> list[tuple[int, int]]:
+    def judged(self, batch: Batch) -> Judged:
         if b"poison" in batch.events["event.original"].to_list():
             raise ValueError("cannot bear it")
+        return Judged([], [])
+
+    def hidden(self, batch: Batch, hidden: Sequence[Hidden]) -> list[Alert]:
         return []
 
     def alerts(self, batch: Batch, hits: Sequence[tuple[int, int]]) -> list[Alert]:
