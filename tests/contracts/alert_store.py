@@ -303,26 +303,19 @@ class AlertStoreContract:
         assert store.count(query, EVERYTHING) == len(names)
 
     def test_what_filters_hide_is_found_by_who_asks_for_it(self, store: AlertStore) -> None:
-        shown = alert("a")
-        hidden = replace(alert("b"), hidden_by=("quiet", "Đêm"))
+        shown, hidden = alert("a"), replace(alert("b"), hidden_by=("quiet", "Đêm"))
         other = replace(alert("c", organization="police"), hidden_by=("quiet",))
         store.add([shown, hidden, other])
-
-        def ids(query: AlertQuery, scope: Scope = EVERYTHING) -> set[str]:
-            found = {each.id for each in store.find(query, scope)}
-            assert store.count(query, scope) == len(found)
-            return found
-
-        assert ids(AlertQuery()) == {shown.id}
-        assert ids(AlertQuery(text="PowerShell")) == {shown.id}
+        for query, found in (
+            (AlertQuery(text="PowerShell"), {shown.id}),
+            (AlertQuery(hidden=True, text="PowerShell"), {hidden.id, other.id}),
+            (AlertQuery(hidden=True, hidden_by="Đêm"), {hidden.id}),
+            (AlertQuery(hidden=True, hidden_by="qui"), set[str]()),
+        ):
+            assert {each.id for each in store.find(query, EVERYTHING)} == found
+            assert store.count(query, EVERYTHING) == len(found)
+        assert list(store.find(AlertQuery(hidden=True), Scope.only("health"))) == [hidden]
         assert sum(store.tally(EVERYTHING).values()) == 1
-        assert ids(AlertQuery(hidden=True)) == {hidden.id, other.id}
-        assert ids(AlertQuery(hidden=True, text="PowerShell")) == {hidden.id, other.id}
-        assert ids(AlertQuery(hidden=True, hidden_by="quiet")) == {hidden.id, other.id}
-        assert ids(AlertQuery(hidden=True, hidden_by="Đêm")) == {hidden.id}
-        assert ids(AlertQuery(hidden=True, hidden_by="qui")) == set()
-        assert ids(AlertQuery(hidden=True), Scope.only("health")) == {hidden.id}
-        assert store.get(hidden.id, EVERYTHING) == hidden
 
     def test_the_tally_counts_titles_and_levels(self, store: AlertStore) -> None:
         store.add([alert("a"), alert("b"), alert("c", level="low"), alert("d", title="Other")])
