@@ -83,11 +83,19 @@ def remarks(playbook: Playbook, document: Document) -> Iterator[Fault]:
         yield document.fault(("workflow", step), f"no way leads to {step}")
     for step, model in playbook.workflow.items():
         yield from _targets(playbook, document, step, model)
+        yield from _times_of_control(document, step, model)
         for found in dict.fromkeys(_loose(document.data["workflow"][step])):
             problem = f"{found} is only text: a variable is written {found}:value"
             yield document.fault(("workflow", step), problem)
     yield from _unknown(document, playbook, ())
     yield from _open_secrets(document)
+
+
+def _times_of_control(document: Document, step: str, model: Any) -> Iterator[Fault]:
+    for name in ("delay", "timeout"):
+        if getattr(model, name) and not isinstance(model, Action):
+            problem = f"the {name} of a step of type {model.type} is kept, and does nothing"
+            yield document.fault(("workflow", step, name), problem, "give it to its actions")
 
 
 def _targets(playbook: Playbook, document: Document, step: str, model: Any) -> Iterator[Fault]:

@@ -34,6 +34,9 @@ OPEN: tuple[StepState, ...] = (
 )  # fmt: skip
 """What still stands between a run and its end."""
 
+TIMED: tuple[StepState, ...] = ("asked", "approval", "waiting", "ready")
+"""What a step that is not being done yet may be in when its time is over."""
+
 MIGRATIONS = [
     """
 CREATE TABLE runs (
@@ -83,6 +86,7 @@ DROP TABLE run_notes;
 DROP TABLE legal_clocks;
 ALTER TABLE runs DROP COLUMN assigned;
 """,
+    "ALTER TABLE run_steps ADD COLUMN fails_at TEXT NOT NULL DEFAULT ''",
 ]
 
 ROOM = Room(
@@ -122,7 +126,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command of a run. ``wanted`` people must agree; ``undoes`` is the key of another."""
+    """One command of a run. ``wanted`` people must agree; ``undoes`` is the key of another.
+
+    Not over at ``fails_at``, it has failed; an empty one never comes.
+    """
 
     run: str
     key: str
@@ -140,6 +147,7 @@ class Step:
     changed_at: str
     due_at: str
     reminders: int
+    fails_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +208,16 @@ class Rows:
             f" AND {'1' if every else running} ORDER BY created_at, rowid"
         )
         return [_step(row) for row in self._connection.execute(sql, states)]
+
+    def overdue(self, now: str) -> list[Step]:
+        """Return the steps of running runs that nobody is doing and whose time is over."""
+        marks = ", ".join("?" * len(TIMED))
+        sql = (
+            f"SELECT {_STEP} FROM run_steps WHERE state IN ({marks}) AND undoes = ''"  # noqa: S608 - only marks
+            " AND fails_at <> '' AND fails_at <= ?"
+            " AND run IN (SELECT id FROM runs WHERE status = 'running') ORDER BY fails_at, rowid"
+        )
+        return [_step(row) for row in self._connection.execute(sql, (*TIMED, now))]
 
     def step(self, run: str, key: str) -> Step:
         """Return one step; raises ``Refused`` if there is none."""

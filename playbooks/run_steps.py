@@ -38,13 +38,20 @@ class StepMaker:
         if due.command.type == OURS:
             raw = arguments(due.command, due.values)
             step = self._ours(step, due.command.command or "", raw, due)
-        delay_ms = due.playbook.playbook.workflow[due.step].delay
+        model = due.playbook.playbook.workflow[due.step]
         first = due.key.endswith("/0")
-        if not (delay_ms and first) or step.state not in {"asked", "approval", "ready"}:
+        delay_ms = model.delay if first else 0
+        if model.timeout:
+            step = replace(step, fails_at=self.fails_at(model.timeout, delay_ms))
+        if not delay_ms or step.state not in {"asked", "approval", "ready"}:
             return step
         # CACAO section 4.1: so long before the step, not before each of its commands.
         until = self._clock.now() + timedelta(milliseconds=delay_ms)
         return replace(step, state="waiting", due_at=stamp(until))
+
+    def fails_at(self, timeout_ms: int, delay_ms: int = 0) -> str:
+        """Return when a step that begins now, or after a delay, has failed (CACAO section 4.1)."""
+        return stamp(self._clock.now() + timedelta(milliseconds=delay_ms + timeout_ms))
 
     def _ours(self, step: Step, name: str, raw: dict[str, Any], due: Due | None) -> Step:
         """Return a step of one of our actions, in the state it begins in."""

@@ -15,6 +15,7 @@ from luytre.core.health import HEALTH, Pulse
 from luytre.core.log import get_logger
 from playbooks.actions.action import ActionFailedError, ActionUnclearError, Order, Outcome
 from playbooks.reminders import Reminders
+from playbooks.run_rows import TIMED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,12 @@ class Runner:
         rows = self._runs.rows
         told = [self._tell(*key) for key in list(self._untold)]
         now = stamp(self._clock.now())
+        late = rows.overdue(now)
+        for step in late:
+            with self._runs.cases.change(ACTOR, change_id=step.run) as change:
+                # A person may have ended it since it was read.
+                if rows.step(step.run, step.key).state in TIMED:
+                    self._runs.expire(change, step)
         over = [step for step in rows.in_state("waiting") if step.due_at <= now]
         for step in over:
             with self._runs.cases.change(ACTOR, change_id=step.run) as change:
@@ -91,7 +98,7 @@ class Runner:
             self._do(step)
             self._pulse.turned()
         reminded = self._reminders.send()
-        return bool(told or over or ready or reminded)
+        return bool(told or late or over or ready or reminded)
 
     def _do(self, step: Step) -> None:
         run = self._runs.rows.run(step.run, ACTOR.scope)

@@ -254,7 +254,7 @@ class Runs:
                 if due.key in known:
                     continue
                 known.add(due.key)
-                step = self._maker.due(run, due)
+                step = self._of_one_time(self._maker.due(run, due))
                 self.rows.add_step(step)
                 self._record(change, step, "")
                 if step.state == "failed" and machine.may_fail(state, due):
@@ -270,6 +270,13 @@ class Runs:
             )  # fmt: skip
         self.rows.set_run(run.id, **values)
 
+    def _of_one_time(self, step: Step) -> Step:
+        """Return a command with the time that its step has: all of its commands share it."""
+        first = f"{step.key.rpartition('/')[0]}/0"
+        if not step.fails_at or step.key == first:
+            return step
+        return replace(step, fails_at=self.rows.step(step.run, first).fails_at)
+
     def _undo(self, change: Change, run: Run, step: Step) -> str:
         action = self._actions.get(step.action)
         number = sum(other.undoes == step.key for other in self.rows.steps(run.id))
@@ -284,6 +291,10 @@ class Runs:
         return key
 
     def _again(self, change: Change, step: Step, result: str) -> None:
+        run = self.rows.run(step.run, change.actor.scope)
+        timeout_ms = self.machine(run)[step.playbook].playbook.workflow[step.step].timeout
+        if timeout_ms:
+            self.rows.set_step(step, fails_at=self._maker.fails_at(timeout_ms))
         if step.kind != OURS:
             self._set(change, step, "asked", result)
             return
@@ -347,6 +358,13 @@ class Runs:
             self._set(change, step, "approval" if step.wanted else "ready")
         else:
             self._set(change, step, "asked")
+
+    def expire(self, change: Change, step: Step) -> None:
+        """End a step that was not over in its time as failed (CACAO section 4.1).
+
+        One that is being done ends as it ends: what was done late was done.
+        """
+        self.end(change, step, "failed", f"ACTION_TIMEOUT: {step.step} was not over in its time")
 
     def set_state(self, change: Change, step: Step, state: str, result: str = "") -> None:
         """Change the state of a step that does not end with it."""

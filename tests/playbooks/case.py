@@ -46,7 +46,7 @@ def playbook(*commands: dict[str, Any], **extra: Any) -> Loaded:
         step = {
             k: v
             for k, v in command.items()
-            if k in {"out_args", "on_failure", "step_extensions", "delay"}
+            if k in {"out_args", "on_failure", "step_extensions", "delay", "timeout"}
         }
         way = {"on_success": onward} if "on_failure" in step else {"on_completion": onward}
         inner = {k: v for k, v in command.items() if k not in step}

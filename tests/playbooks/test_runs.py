@@ -369,24 +369,3 @@ def test_a_playbook_that_does_not_hold_now_is_not_started(
         house.start(playbook(manual("Look"), **extra), LAN)
 
     assert not house.runs.rows.runs(Scope.everything())
-
-
-def test_a_delayed_step_begins_at_its_time_and_asks_as_ever(house: House, world: World) -> None:
-    hour_ms = 3_600_000
-    loaded = playbook({**BLOCK, "delay": hour_ms}, {**manual("Look"), "delay": hour_ms})
-    run = house.start(loaded, LAN)
-    house.work()
-    assert house.states(run) == ["waiting"]
-
-    house.clock.advance(3601)
-    house = house.restarted()
-    house.work()
-    assert house.states(run) == ["approval"]
-    house.runs.approve(NAM, run, house.steps(run)[0].key, agree=True)
-    house.work()
-    assert house.states(run) == ["done", "waiting"]
-    house.clock.advance(3601)
-    house.work()
-
-    assert house.states(run) == ["done", "asked"]
-    assert world.blocked == 2
