@@ -49,6 +49,14 @@ class Loaded:
             return own.name or model.name, own.description or model.description
         return model.name, model.description
 
+    def who(self, language: str, step: str) -> str:
+        """Return who does a step; in ``vi`` an agent's description, if the playbook has Vietnamese."""
+        agent = getattr(self.playbook.workflow[step], "agent", "")
+        found = self.playbook.agent_definitions.get(agent)
+        if found is None:
+            return ""
+        return (language == "vi" and self.notes.vi.name and found.description) or found.name
+
 
 def load_playbook(path: Path, content: bytes | None = None) -> tuple[Loaded | None, list[Fault]]:
     """Return the playbook of a YAML or JSON file, or all its faults."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from playbooks.actions import check
 from playbooks.actions.action import ActionFailedError, Touch
@@ -118,7 +118,6 @@ def look_back(
 
 
 def _line(due: Due, language: str, actions: Actions | None) -> Line:
-    step: Any = due.playbook.playbook.workflow[due.step]
     notes = due.playbook.step_notes[due.step]
     name, description = due.playbook.words(language, due.step)
     own = notes.vi.command if language == "vi" else ""
@@ -128,7 +127,7 @@ def _line(due: Due, language: str, actions: Actions | None) -> Line:
         due.step,
         notes.phase or "",
         name or description,
-        due.playbook.playbook.agent_definitions[step.agent].name,
+        due.playbook.who(language, due.step),
         due.command.type,
         str(filled(text, {n: f"({n})" if v is None else v for n, v in due.values.items()})),
         tuple(dict.fromkeys(n for n in used if due.values.get(n) is None)),

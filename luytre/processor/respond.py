@@ -111,13 +111,11 @@ def _paper_step(opened: Runs, run: Run, step: Step, language: str) -> PaperStep:
     said = "; ".join(f"{a.user}: {a.answer}" for a in opened.rows.approvals(step))
     over = step.state in {"done", "skipped", "failed", "refused", "unknown"}
     name, _, what = words(opened, run, step, language).partition(": ")
-    agent = getattr(loaded.playbook.workflow[step.step], "agent", "")
-    who = loaded.playbook.agent_definitions.get(agent)
     return PaperStep(
         loaded.step_notes[step.step].phase or "",
         name,
         what,
-        who.name if who else "",
+        loaded.who(language, step.step),
         asked(loaded, step.step),
         step.wanted,
         f"{step.state} {step.changed_at[:19]} {said}".strip() if over else "",

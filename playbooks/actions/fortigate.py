@@ -1,7 +1,8 @@
-"""Blocked addresses on a FortiGate, through its REST API.
+"""Blocked addresses on a FortiGate, through its REST API (FortiOS REST API reference, CMDB API).
 
 An address object is made and put into a group; that a policy denies the group is the firewall
-administrator's to set up once, so Luytre needs no right to change policies.
+administrator's to set up once, so Luytre needs no right to change policies. "Create object" is a
+POST to the table, "append child object" one to the group's ``member``; the token goes as a bearer.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Fortigate:
         folder, name = _object(address)
         if not self._has(f"{folder}/{name}"):
             subnet = (
-                {"subnet": f"{address}/32"} if folder == "address" else {"ip6": f"{address}/128"}
+                {"type": "ipmask", "subnet": f"{address}/32"}
+                if folder == "address"
+                else {"ip6": f"{address}/128"}
             )
             self._do("POST", folder, {"name": name, "comment": "Luytre", **subnet})
         if not self._has(f"{self._members(folder)}/{name}"):

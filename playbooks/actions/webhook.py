@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from playbooks.actions.action import Action, ActionFailedError, Effect, Order, Outcome, Plan
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from luytre.core.config_playbooks import ChannelConfig
+    from playbooks.actions.door import Answer
+
+
+CHARACTERS_MAX = {"telegram": 4_096, "zalo": 2_000}
+"""What a bot may say at once."""
 
 
 class MessageArguments(Arguments):
@@ -24,8 +30,10 @@ class MessageArguments(Arguments):
 class SendMessage(Action[MessageArguments]):
     """Posts one message, in the form that the chat takes.
 
-    Telegram: core.telegram.org/bots/api#sendmessage. Zalo: bot.zapps.me/docs/apis/sendMessage.
-    Teams: a workflow "when a webhook request is received" takes an adaptive card.
+    Telegram: core.telegram.org/bots/api#sendmessage (1 to 4,096 characters; ``ok`` in the answer).
+    Zalo: docs.zaloplatforms.com/docs/BOT/apis/sendMessage (1 to 2,000 characters; an error may come
+    with HTTP 200 and ``ok: false``). Teams: learn.microsoft.com/connectors/teams, a workflow "when
+    a webhook request is received" takes a message with an adaptive card.
     """
 
     name = "send-message"
@@ -50,7 +58,8 @@ class SendMessage(Action[MessageArguments]):
         url, bare = _addressed(channel)
         door = Door([bare], self._resolve)
         headers = {"Idempotency-Key": order.key}
-        expect(door.send("POST", url, _form(channel, given.text), headers), channel.name)
+        answer = expect(door.send("POST", url, _form(channel, given.text), headers), channel.name)
+        _agreed(answer, channel)
         return Outcome(f"told {channel.name}")
 
     def _channel(self, given: MessageArguments) -> ChannelConfig:
@@ -72,12 +81,27 @@ def _addressed(channel: ChannelConfig) -> tuple[str, ChannelConfig]:
     return url, channel.model_copy(update={"url": url, "token_file": None})
 
 
+def _agreed(answer: Answer, channel: ChannelConfig) -> None:
+    """Raise ``ActionFailedError`` if a bot's platform took the request and refused the message."""
+    if channel.kind not in CHARACTERS_MAX:
+        return
+    try:
+        said = json.loads(answer.body)
+    except ValueError:
+        return
+    if isinstance(said, dict) and said.get("ok") is False:
+        raise ActionFailedError(f"{channel.name} refused it: {str(said.get('error_code'))[:40]}")
+
+
 def _form(channel: ChannelConfig, text: str) -> dict[str, Any]:
     match channel.kind:
         case "telegram" | "zalo":
-            return {"chat_id": channel.chat, "text": text[:4096]}
+            most = CHARACTERS_MAX[channel.kind]
+            shown = text if len(text) <= most else text[: most - 1] + "…"
+            return {"chat_id": channel.chat, "text": shown}
         case "teams":
             card = {
+                "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
                 "type": "AdaptiveCard",
                 "version": "1.4",
                 "body": [{"type": "TextBlock", "text": text, "wrap": True}],

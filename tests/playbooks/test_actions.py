@@ -167,6 +167,27 @@ def test_the_three_bots_get_their_own_form(tmp_path: Path) -> None:
     assert server.requests[3][2]["Authorization"] == "Bearer 12:ab"
 
 
+@pytest.mark.parametrize(("kind", "most"), [("telegram", 4_096), ("zalo", 2_000)])
+def test_a_bot_s_message_is_as_long_as_it_may_be(kind: str, most: int) -> None:
+    with web(lambda *_: (200, b'{"ok": true}')) as server:
+        channel = {"name": "duty", "kind": kind, "chat": "1", "url": server.url, "networks": HERE}
+        doing = actions(settings(channels=(channel,)))
+        for text in ("ắ" * most, "ắ" * (most + 1)):
+            doing.perform("send-message", {"channel": "duty", "text": text}, ORDER)
+
+    sent = [body["text"] for *_, body in server.requests]
+    assert sent == ["ắ" * most, "ắ" * (most - 1) + "…"]
+
+
+@pytest.mark.parametrize("kind", ["telegram", "zalo"])
+def test_a_bot_that_refuses_with_200_has_not_told_anybody(kind: str) -> None:
+    with web(lambda *_: (200, b'{"ok": false, "error_code": 401}')) as server:
+        channel = {"name": "duty", "kind": kind, "chat": "1", "url": server.url, "networks": HERE}
+        doing = actions(settings(channels=(channel,)))
+        with pytest.raises(ActionFailedError, match="duty refused it: 401"):
+            doing.perform("send-message", {"channel": "duty", "text": "x"}, ORDER)
+
+
 @pytest.mark.parametrize("address", ["203.0.113.9", "2001:db8::9"])
 def test_fortigate_blocks_and_frees_and_may_do_so_twice(address: str, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("t")

@@ -125,6 +125,8 @@ def test_it_reads_the_same_in_vietnamese(stem: str, best: dict[str, Played]) -> 
 
     assert [line.touches for line in english.lines] == [line.touches for line in vietnamese.lines]
     pairs = zip(english.lines, vietnamese.lines, strict=True)
+    names = {line.by for line in vietnamese.lines} - {"Luytre"}
+    assert not any(name.isascii() for name in names), names
     assert [en.what for en, vi in pairs if en.what == vi.what and en.kind != "luytre"] == []
 
 
