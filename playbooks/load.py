@@ -50,7 +50,7 @@ class Loaded:
         return model.name, model.description
 
     def who(self, language: str, step: str) -> str:
-        """Return who does a step; in ``vi`` an agent's description, if the playbook has Vietnamese."""
+        """Return who does a step; in ``vi`` the agent's description, where a playbook has both."""
         agent = getattr(self.playbook.workflow[step], "agent", "")
         found = self.playbook.agent_definitions.get(agent)
         if found is None:
