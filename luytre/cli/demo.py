@@ -67,6 +67,9 @@ class Outcome:
         ]
 
 
+COUNTED = {5: "five", 16: "sixteen"}
+
+
 def demo(
     data: Annotated[
         Path,
@@ -74,6 +77,12 @@ def demo(
     ] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Another seed is another ten minutes.")] = 1,
     *,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole", help="Eleven attacks more: applications, servers, mail, ransomware."
+        ),
+    ] = False,
     serve: Annotated[
         bool,
         typer.Option("--serve/--no-serve", help="On a terminal, keep running after the summary."),
@@ -84,7 +93,7 @@ def demo(
     Exit code 1 if an attack was missed.
     """
     configure_logs(level="warning")
-    settings = _prepare(data, seed)
+    settings = _prepare(data, seed, whole=whole)
     stopped = Stopped()
     done = threading.Event()
     correlations = bool(content(settings).correlations.rules)
@@ -127,7 +136,7 @@ def _stay(
         SystemClock().sleep(0.2)
 
 
-def _prepare(folder: Path, seed: int) -> Config:
+def _prepare(folder: Path, seed: int, *, whole: bool) -> Config:
     """Make the folder anew, with the simulated logs and a configuration."""
     mark = folder / ".luytre-demo"
     if folder.exists() and any(folder.iterdir()):
@@ -138,7 +147,7 @@ def _prepare(folder: Path, seed: int) -> Config:
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
     start = SystemClock().now().replace(second=0, microsecond=0) - timedelta(minutes=MINUTES)
-    simulate(folder / "province", seed=seed, start=start, minutes=MINUTES)
+    simulate(folder / "province", seed=seed, start=start, minutes=MINUTES, whole=whole)
     prepare(folder / "province", folder)
     config = folder / "luytre.yaml"
     with config.open("a", encoding="utf-8") as stream:
@@ -207,7 +216,13 @@ def _summarise(folder: Path, settings: Config, outcome: Outcome) -> None:
         )
         titles = sorted({a.rule.title for a in outcome.alerts if a.rule.id in attack.rules})
         attacks.append((verdict, lines([attack.name_en, attack.name_vi]), lines(titles)))
-    out.print(table("\nThe five attacks", ["", "attack", "alerts that found it"], attacks))
+    out.print(
+        table(
+            f"\nThe {COUNTED.get(len(attacks), len(attacks))} attacks",
+            ["", "attack", "alerts that found it"],
+            attacks,
+        )
+    )
     _levels(outcome)
     config = folder / "luytre.yaml"
     out.print("\nWhere to look next")
