@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from luytre.console.pages import account, alerts, incident, incidents, login, runs
+from luytre.console.pages import (
+    account,
+    alerts,
+    api_cases,
+    api_runs,
+    incident,
+    incidents,
+    login,
+    runs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-PAGES: Sequence[ModuleType] = (login, incidents, incident, alerts, runs, account)
+PAGES: Sequence[ModuleType] = (
+    login,
+    incidents,
+    incident,
+    alerts,
+    runs,
+    account,
+    api_cases,
+    api_runs,
+)
 """Each has ``routes`` (``Routes``), and may have ``NAV``, its entries of the menu."""
