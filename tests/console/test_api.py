@@ -32,9 +32,7 @@ def key_of(made: Installation, user: str) -> dict[str, str]:
 
 def call(made: Installation, user: str, method: str, path: str, **body: Any) -> Any:
     client = made.browser().client
-    return client.request(
-        method, f"/api/v1/{path}", headers=key_of(made, user), json=body or None
-    )
+    return client.request(method, f"/api/v1/{path}", headers=key_of(made, user), json=body or None)
 
 
 def test_a_key_acts_as_its_user(busy: Installation) -> None:
