@@ -24,7 +24,8 @@ new=/opt/luytre-$(date -u +%Y%m%dT%H%M%SZ)
 "$new/bin/python" -m pip install --quiet --disable-pip-version-check $from --only-binary :all: --require-hashes -r locks/run.txt
 source=$(mktemp -d)
 cp -r pyproject.toml README.md LICENSE luytre ingest enrich detections playbooks verifier "$source"
-"$new/bin/python" -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation "$source" "$source/verifier"
+# The build backend looks for its program in the path.
+PATH=$new/bin:$PATH "$new/bin/python" -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation "$source" "$source/verifier"
 rm -rf "$source"
 "$new/bin/luytre" version
 
@@ -33,6 +34,10 @@ for user in luytre luytre-signer; do
   getent passwd "$user" >/dev/null ||
     useradd --system --gid luytre --no-create-home --home-dir "/var/lib/$user" --shell /usr/sbin/nologin "$user"
 done
+runuser -u luytre -- "$new/bin/luytre" version >/dev/null || {
+  echo "the user luytre cannot run this Python (is it in somebody's home?): PYTHON=/usr/bin/python3 sh $0" >&2
+  exit 1
+}
 install -d -o root -g luytre -m 0750 /etc/luytre /etc/luytre/rules
 install -d -o luytre -g luytre -m 0700 /var/backups/luytre
 
