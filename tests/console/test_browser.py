@@ -26,6 +26,7 @@ PAGES = {
     "lan": ("/incidents", "/incidents/1", "/incidents/many", "/incidents?group=level", "/alerts",
             "/alerts/00000001", "/alerts/00000001/context", "/runs", "/account", "/nowhere"),
     "binh": ("/incidents", "/incidents/1", "/alerts/00000001"),
+    "quan": ("/users", "/account"),
     "": ("/login",),
 }  # fmt: skip
 REASONS = (Reason("s", "Image", "process.executable", "endswith", "\\a.exe", "C:\\a.exe"),)

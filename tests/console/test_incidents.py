@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -218,8 +220,23 @@ def test_alerts_are_split_off_and_merged_again(busy: Installation) -> None:
     assert "2 alerts" in browser.get("/incidents/1").text
 
 
+def test_the_evidence_is_given_as_a_file_and_that_it_was_taken_is_in_the_history(
+    busy: Installation,
+) -> None:
+    answer = busy.browser("binh").post("/incidents/1/pack")
+    other = busy.browser("minh").post("/incidents/3/pack")
+
+    assert answer.headers["content-disposition"] == 'attachment; filename="incident-1.zip"'
+    assert "pack.json" in ZipFile(BytesIO(answer.content)).namelist()
+    packed = [e for e in busy.history() if e["action"] == "incident.pack"]
+    assert [(e["actor"]["user"], e["subject"]) for e in packed] == [("binh", "incident:1")]
+    assert other.status_code == 400
+
+
 def test_an_auditor_reads_and_has_no_forms_of_decision(shared: Installation) -> None:
     page = shared.browser("binh").get("/incidents/1").text
 
     assert "Title of rule-1" in page
-    assert not re.findall(r'action="/incidents[^"]*"', page.split("<main")[1])
+    assert re.findall(r'action="(/incidents[^"]*)"', page.split("<main")[1]) == [
+        "/incidents/1/pack"
+    ]

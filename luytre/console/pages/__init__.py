@@ -13,6 +13,7 @@ from luytre.console.pages import (
     incidents,
     login,
     runs,
+    users,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ PAGES: Sequence[ModuleType] = (
     incident,
     alerts,
     runs,
+    users,
     account,
     api_cases,
     api_runs,

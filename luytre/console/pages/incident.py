@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime
+from pathlib import Path as Folder
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Form, Path
@@ -20,6 +23,9 @@ from luytre.console.text import typed
 from luytre.core.alert import LEVELS
 from luytre.core.errors import Refused
 from luytre.core.zone import parse_zone
+from luytre.processor.kept import Kept
+from luytre.processor.pack import Rooms, pack
+from luytre.processor.places import Places
 from playbooks.binding import fitting, given_by
 
 if TYPE_CHECKING:
@@ -181,6 +187,19 @@ def start_run(at: At, number: Number, playbook: Typed = "") -> Response:
     )
     at.say("The playbook has begun.")
     return go_to(f"/runs/{run}")
+
+
+@routes.post("/incidents/{number:int}/pack", may="read")
+def pack_evidence(at: At, number: Number) -> Response:
+    """Give the evidence of the incident as a file; that it was packed is in the history."""
+    places = Places(at.house.config.data_dir)
+    with TemporaryDirectory() as folder, closing(Kept(places.kept)) as kept:
+        target = Folder(folder) / f"incident-{number}.zip"
+        rooms = Rooms(at.bench.cases, at.bench.alerts, at.bench.archive, kept)
+        pack(rooms, at.actor, number, target)
+        answer = Response(target.read_bytes(), media_type="application/zip")
+    answer.headers["Content-Disposition"] = f'attachment; filename="incident-{number}.zip"'
+    return answer
 
 
 def suggested(at: Desk, alert: Alert | None) -> list[tuple[str, str, str]]:
