@@ -12,6 +12,7 @@ from ingest.decode.columns import UNSET, to_cells
 from ingest.decode.jsontext import DECODE_ERRORS, load_object
 from ingest.logsources.windows_plain import Plain
 from ingest.logsources.windows_shapes import NXLOG, element_cell, has_zone
+from luytre.core.cells import is_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,10 +98,14 @@ def _stood_in(column: Cells, other: Cells, name: str) -> Cells:
         return column
     if name == "TimeCreated":
         # Only a time that says its zone stands for one that always does.
-        other = [cell if cell is not None and has_zone(cell) else None for cell in other]
+        other = [cell if _is_time(cell) else None for cell in other]
     if not column:
         return other if any(cell is not None for cell in other) else []
     return [a if a is not None else b for a, b in zip(column, other, strict=True)]
+
+
+def _is_time(cell: str | None) -> bool:
+    return cell is not None and not is_list(cell) and has_zone(cell)
 
 
 def _stand_ins(name: str) -> tuple[str, ...]:

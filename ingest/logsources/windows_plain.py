@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _ODD = BytesAhoCorasick([MARK.encode(), b"\\uf", b"\\uF"], matchkind=MatchKind.LeftmostFirst)
 _Unset = msgspec.UnsetType
 _OTHERS = frozenset({int, bool})
-_EXACT_MAX = 2**53  # the type makes an int of a float that is whole
 
 
 class Plain:
@@ -65,8 +64,6 @@ class Plain:
             return None
         rows = [astuple(each) if each else self._empty for each in found]
         columns = list(zip(*rows, strict=False))[: len(self._names)]
-        if any(_may_be_rounded(columns[at]) for at in self._others):
-            return None
         return [self._cells(column, at) for at, column in enumerate(columns)]
 
     def _cells(self, column: Sequence[Any], at: int) -> Cells:
@@ -97,8 +94,3 @@ class Plain:
         if others != self._others:
             self._others = others
             self._decoder = self._make()
-
-
-def _may_be_rounded(column: Sequence[Any]) -> bool:
-    """Tell whether a number is so large that 1e16 and 10000000000000000 are two cells."""
-    return any(value.__class__ is int and abs(value) >= _EXACT_MAX for value in column)

@@ -220,5 +220,6 @@ def _nxlog(document: Mapping[str, Any]) -> Flat:
 
 
 def has_zone(time: str) -> bool:
-    """Tell whether an ISO 8601 time says its zone."""
-    return time.endswith("Z") or "+" in time or time.count("-") > 2  # noqa: PLR2004
+    """Tell whether an ISO 8601 time says its zone, which 1e+16 does not."""
+    dated = ":" in time or "T" in time
+    return dated and (time.endswith("Z") or "+" in time or time.count("-") > 2)  # noqa: PLR2004

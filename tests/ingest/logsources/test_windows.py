@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingest.decode.layout import Origin, Row
@@ -354,6 +354,8 @@ def test_the_fast_way_equals_the_slow_one(data: Mapping[str, Any] | None, code: 
     ),
     code=st.integers(0, 20) | st.sampled_from(["12", True, 1.0, None]),
 )  # fmt: skip
+@example({"EventTime": 1e16}, 1)
+@example({"EventTime": ["2026-01-02T03:04:05Z"]}, 1)
 def test_a_flat_line_is_read_as_its_dictionary_is(fields: Mapping[str, Any], code: object) -> None:
     document = {"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": code, **fields}
     raw = json.dumps(document).encode()
