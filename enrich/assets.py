@@ -1,4 +1,4 @@
-"""Adds what a host or an address is: its owner, security level, kind and organisation.
+"""Adds what a host or an address is: its name, owner, security level, kind and organisation.
 
 Offices use the same private addresses and host names. The most specific range wins; where two
 organisations claim it alike, the event's own organisation speaks, and otherwise nobody does.
@@ -27,10 +27,14 @@ HOST_COLUMNS = (
     "host.asset.level",
     "host.asset.kind",
     "host.asset.organization",
+    "host.asset.name",
 )
+SYSTEM = "vn.egov.system"
+"""Of an application's event, which names its system and no host."""
+
 SIDES = ("source", "destination")
 SIDE_COLUMNS = {
-    side: (f"{side}.asset.level", f"{side}.asset.kind", f"{side}.asset.organization")
+    side: tuple(f"{side}.asset.{what}" for what in ("level", "kind", "organization", "name"))
     for side in SIDES
 }
 LEVELS = frozenset({"", "1", "2", "3", "4", "5"})
@@ -48,16 +52,18 @@ class Asset:
     organization: str
     validity: Validity
     line: int
+    systems: tuple[str, ...] = ()
 
 
 class Assets:
     """Adds the asset columns; what nobody listed has nulls."""
 
-    needed = frozenset({"host.name", "host.ip", "source.ip", "destination.ip"})
+    needed = frozenset({"host.name", "host.ip", SYSTEM, "source.ip", "destination.ip"})
     columns = (*HOST_COLUMNS, *(name for side in SIDES for name in SIDE_COLUMNS[side]))
 
     def __init__(self, assets: Iterable[Asset]) -> None:
         self._hosts: dict[str, list[Asset]] = defaultdict(list)
+        self._systems: dict[str, list[Asset]] = defaultdict(list)
         self._networks: Networks[Asset] = Networks()
         inventory = list(assets)
         for asset in inventory:
@@ -65,6 +71,8 @@ class Assets:
                 self._hosts[asset.host].append(asset)
                 if "." in asset.host:
                     self._hosts[_short(asset.host)].append(asset)
+            for system in asset.systems:
+                self._systems[system].append(asset)
             if asset.place:
                 self._networks.add(asset.place, asset)
         self._periods = Periods(asset.validity for asset in inventory)
@@ -72,9 +80,13 @@ class Assets:
         self._side_answer = lru_cache(ANSWERS_KEPT)(self._say_side)
 
     def __call__(self, events: pl.DataFrame) -> pl.DataFrame:
-        """Add the columns, each side from its address, the host from its name or address."""
+        """Add the columns: sides from their address, the host from name, address or system."""
         shared = {"organization": column(events, "organization.id"), "at": self._periods.of(events)}
-        host = {"name": column(events, "host.name"), "ip": column(events, "host.ip")}
+        host = {
+            "name": column(events, "host.name"),
+            "ip": column(events, "host.ip"),
+            "system": column(events, SYSTEM),
+        }
         done = look_up(events, {**host, **shared}, self._host_answer, HOST_COLUMNS)
         for side in SIDES:
             keys = {"ip": column(events, f"{side}.ip"), **shared}
@@ -82,18 +94,33 @@ class Assets:
         return done
 
     def _say_host(
-        self, name: str | None, ip: str | None, organization: str | None, at: int
+        self,
+        name: str | None,
+        ip: str | None,
+        system: str | None,
+        organization: str | None,
+        at: int,
     ) -> Answer | None:
         asset = self._by_name(name, organization, at) or self._by_address(ip, organization, at)
+        if asset is None and name is None and ip is None:
+            asset = self._by_system(system, organization, at)
         if asset is None:
             return None
-        return tuple(map(known, (asset.owner, asset.level, asset.kind, asset.organization)))
+        said = asset.owner, asset.level, asset.kind, asset.organization, asset.host
+        return tuple(map(known, said))
 
     def _say_side(self, ip: str | None, organization: str | None, at: int) -> Answer | None:
         asset = self._by_address(ip, organization, at)
         if asset is None:
             return None
-        return tuple(map(known, (asset.level, asset.kind, asset.organization)))
+        return tuple(map(known, (asset.level, asset.kind, asset.organization, asset.host)))
+
+    def _by_system(self, system: str | None, organization: str | None, at: int) -> Asset | None:
+        for text in texts(system):
+            found = _choose(self._systems.get(fold(text), ()), organization, at)
+            if found:
+                return found
+        return None
 
     def _by_name(self, name: str | None, organization: str | None, at: int) -> Asset | None:
         for text in texts(name):
@@ -168,6 +195,7 @@ def _asset(row: CsvRow) -> Asset:
         row.get("organization"),
         validity(row.get("valid_from"), row.get("valid_to")),
         row.line,
+        tuple(fold(row.get("systems")).split()),
     )
 
 

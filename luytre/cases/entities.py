@@ -29,13 +29,14 @@ def organization_of(alert: Alert) -> str:
     """Return whose incident this is: the owner of the machine that the alert is about.
 
     A sensor at the centre sees an office's machine: the incident is the office's, after the asset
-    inventory. Who may not read the centre's alerts still does not read this one.
+    inventory; if it shows no machine of ours, it is that of the account's owner. Who may not read
+    the centre's alerts still does not read this one.
     """
     for side in _SIDES:
         owner = alert.event.get(f"{side}.asset.organization", "")
         if owner:
             return owner
-    return alert.organization_id
+    return alert.event.get("user.organization", "") or alert.organization_id
 
 
 def entities_of(alert: Alert) -> tuple[str, ...]:
@@ -48,6 +49,11 @@ def entities_of(alert: Alert) -> tuple[str, ...]:
     return tuple(found)
 
 
+def account_of(user: str) -> str:
+    """Return the account alone: a machine writes DOMAIN\\name, a mail server name@domain."""
+    return user.strip().lower().rsplit("\\", 1)[-1].split("@", 1)[0]
+
+
 def tactics_of(alert: Alert) -> tuple[str, ...]:
     """Return the ATT&CK tactics of an alert's rule, in the order of an attack."""
     tags = {tag.removeprefix("attack.").replace("_", "-") for tag in alert.rule.tags}
@@ -55,9 +61,13 @@ def tactics_of(alert: Alert) -> tuple[str, ...]:
 
 
 def _machines(event: Mapping[str, str]) -> Iterator[str]:
-    name = event.get("host.name", "").strip().lower()
+    # The inventory knows one machine by its name, its address, and the systems that run on it.
+    name = event.get("host.asset.name", "") or event.get("host.name", "").strip().lower()
     if name and name != "-":
         yield f"host:{name}"
+    for side in _SIDES[1:]:
+        if known := event.get(f"{side}.asset.name", ""):
+            yield f"host:{known}"
     for side in _SIDES:
         address = _address(event.get(f"{side}.ip", ""))
         if not address:
@@ -70,9 +80,8 @@ def _machines(event: Mapping[str, str]) -> Iterator[str]:
 
 
 def _people(event: Mapping[str, str]) -> Iterator[str]:
-    name = event.get("user.name", "").strip().lower()
-    short = name.rsplit("\\", 1)[-1].split("@", 1)[0]
-    if short not in GENERIC_USERS and not short.endswith("$"):
+    name = account_of(event.get("user.name", ""))
+    if name not in GENERIC_USERS and not name.endswith("$"):
         yield f"user:{name}"
 
 

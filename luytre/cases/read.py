@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from luytre.audit.book import LogQuery
+from luytre.cases.entities import account_of
 from luytre.cases.model import ClockRow, Incident, IncidentQuery, Member, Step
 from luytre.core.alert import LEVELS
 from luytre.core.errors import Refused
@@ -210,13 +211,14 @@ def _member_terms(query: IncidentQuery, scope: Scope) -> list[tuple[str, list[An
         sql = f"SELECT incident FROM incident_alerts WHERE (rule = ? OR title LIKE ?) AND {term}"  # noqa: S608
         found.append((f"id IN ({sql})", [query.rule, f"%{query.rule}%", *names]))
     if query.entity:
-        sql = (
-            "SELECT incident FROM incident_alerts JOIN incident_entities USING (alert)"  # noqa: S608
-            f" WHERE entity IN ({_marks(('', *KINDS))}) AND {term}"
-        )
         entity = query.entity.lower()
         # Each kind by itself, so that the index finds it among millions.
         asked = [entity, *(f"{kind}:{entity}" for kind in KINDS)]
+        asked.append(f"user:{account_of(entity)}")
+        sql = (
+            "SELECT incident FROM incident_alerts JOIN incident_entities USING (alert)"  # noqa: S608
+            f" WHERE entity IN ({_marks(asked)}) AND {term}"
+        )
         found.append((f"id IN ({sql})", [*asked, *names]))
     return found
 

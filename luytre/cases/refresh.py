@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from luytre.audit.canonical import stamp
+from luytre.cases.grouping import ALARM
 from luytre.cases.score import Weighed, score
 from luytre.core.folding import fold_text
 
@@ -35,7 +36,8 @@ _WORDS = """
 """
 _WRITE = """
     UPDATE incidents SET title = :title, level = :level, score = :score, score_parts = :parts,
-        first_at = :first_at, last_at = :last_at, received_at = :received_at, backfill = :backfill,
+        first_at = :first_at, last_at = :last_at, alarm_first_at = :alarm_first_at,
+        alarm_last_at = :alarm_last_at, received_at = :received_at, backfill = :backfill,
         updated_at = :now, version = version + 1,
         changed_after_close = changed_after_close OR state = 'closed'
     WHERE id = :id RETURNING version, state
@@ -70,6 +72,7 @@ def refresh(connection: Connection, incident: int, now: datetime) -> dict[str, A
         ]
     )
     main = _main_entity(connection, incident)
+    alarms = [str(row[6]) for row in rows if row[0] >= ALARM]
     found: dict[str, Any] = {
         "title": (f"{rows[0][5]}: {main}" if main else str(rows[0][5])) if rows else title,
         "level": int(rows[0][0]) if rows else 0,
@@ -77,6 +80,8 @@ def refresh(connection: Connection, incident: int, now: datetime) -> dict[str, A
         "parts": msgspec.json.encode(parts).decode(),
         "first_at": start,
         "last_at": max((str(row[6]) for row in rows), default=last_at),
+        "alarm_first_at": min(alarms, default=""),
+        "alarm_last_at": max(alarms, default=""),
         "received_at": min((str(row[7]) for row in rows), default=received_at),
         "backfill": bool(rows) and all(row[8] for row in rows),
     }
@@ -105,7 +110,8 @@ def _main_entity(connection: Connection, incident: int) -> str:
     """Return what most of the alerts are about; of equals, the strongest kind."""
     found = connection.execute(
         "SELECT e.entity FROM incident_entities e JOIN incident_alerts a ON a.alert = e.alert"
-        " WHERE a.incident = ? GROUP BY e.entity ORDER BY count(*) DESC,"
+        " WHERE a.incident = ? GROUP BY e.entity"
+        f" ORDER BY sum(a.level >= {ALARM}) DESC, count(*) DESC,"
         " CASE substr(e.entity, 1, instr(e.entity, ':')) WHEN 'host:' THEN 1 WHEN 'machine:' THEN 2"
         " WHEN 'address:' THEN 3 WHEN 'site:' THEN 4 ELSE 5 END, e.entity LIMIT 1",
         (incident,),

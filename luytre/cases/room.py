@@ -101,6 +101,20 @@ MIGRATIONS = [
     CREATE INDEX alerts_by_document ON incident_alerts (document);
     CREATE INDEX incidents_by_score ON incidents (score DESC, last_at DESC, id);
     """,
+    # When alarms were, by which they are grouped; and accounts without their domain.
+    r"""
+    ALTER TABLE incidents ADD COLUMN alarm_first_at TEXT NOT NULL DEFAULT '';
+    ALTER TABLE incidents ADD COLUMN alarm_last_at TEXT NOT NULL DEFAULT '';
+    UPDATE incidents SET
+        alarm_first_at = coalesce((SELECT min(at) FROM incident_alerts a WHERE a.incident = incidents.id
+            AND a.level >= 3 AND a.withdrawn = 0), ''),
+        alarm_last_at = coalesce((SELECT max(at) FROM incident_alerts a WHERE a.incident = incidents.id
+            AND a.level >= 3 AND a.withdrawn = 0), '');
+    UPDATE OR REPLACE incident_entities SET entity = 'user:' || substr(entity, instr(entity, '\') + 1)
+        WHERE entity LIKE 'user:%\%';
+    UPDATE OR REPLACE incident_entities SET entity = substr(entity, 1, instr(entity, '@') - 1)
+        WHERE entity LIKE 'user:_%@%';
+    """,
 ]
 
 ROOM = Room(

@@ -10,7 +10,7 @@ import msgspec
 
 from luytre.audit.canonical import stamp
 from luytre.cases.entities import entities_of, organization_of, tactics_of
-from luytre.cases.grouping import home_of
+from luytre.cases.grouping import ALARM, around, home_of
 from luytre.cases.refresh import refresh
 from luytre.cases.room import DUTY
 from luytre.core.actor import Actor
@@ -47,12 +47,16 @@ _OPEN = """
 
 @dataclass(slots=True)
 class _Work:
-    """What one change has touched: incident numbers, with the alerts that came or were revised."""
+    """What one change has touched: incident numbers, with the alerts that came or were revised.
+
+    ``moved`` are alerts by the incident that they left and the one that they went to.
+    """
 
     opened: dict[int, list[str]] = field(default_factory=dict)
     grown: dict[int, list[str]] = field(default_factory=dict)
     revised: dict[int, list[str]] = field(default_factory=dict)
     merged: dict[int, int] = field(default_factory=dict)
+    moved: dict[tuple[int, int], list[str]] = field(default_factory=dict)
     retro: set[str] = field(default_factory=set)
 
     def is_news(self, incident: int) -> bool:
@@ -114,7 +118,7 @@ class Triage:
         key, organization = alert.episode or alert.id, organization_of(alert)
         entities = entities_of(alert)
         at = alert.seen_at or alert.ingested_at
-        home = home_of(change.connection, organization, entities, at)
+        home = home_of(change.connection, organization, entities, at, alert.rule.level)
         incident = home.incident
         if incident is None:
             now = stamp(self._clock.now())
@@ -137,12 +141,41 @@ class Triage:
             " WHERE id = ?",
             (stamp(at), stamp(at), incident),
         )
+        if LEVELS.index(alert.rule.level) >= ALARM and not alert.withdrawn:
+            self._alarm(change, incident, stamp(at))
+            found = around(change.connection, organization, entities, at)
+            self._move(change, found, incident, work)
+
+    def _alarm(self, change: Change, incident: int, at: str) -> None:
+        change.connection.execute(
+            "UPDATE incidents SET alarm_last_at = max(alarm_last_at, :at), alarm_first_at ="
+            " CASE alarm_first_at WHEN '' THEN :at ELSE min(alarm_first_at, :at) END"
+            " WHERE id = :id",
+            {"at": at, "id": incident},
+        )
+
+    def _move(self, change: Change, found: Mapping[str, int], into: int, work: _Work) -> None:
+        """Move the context of an alarm into its incident."""
+        for alert, left in found.items():
+            if left == into:
+                continue
+            change.connection.execute(
+                "UPDATE incident_alerts SET incident = ?, reason = reason || ? WHERE alert = ?",
+                (into, f"; what came before the alarm, from incident {left}", alert),
+            )
+            for lists in (work.opened, work.grown):
+                if alert in lists.get(left, []):
+                    lists[left].remove(alert)
+            work.moved.setdefault((left, into), []).append(alert)
 
     def _keep(self, change: Change, alert: Alert, incident: int, reason: str) -> None:
         change.connection.execute(_KEEP, _row(alert, incident, reason))
 
     def _settle(self, change: Change, work: _Work) -> None:
-        for incident in sorted({*work.opened, *work.grown, *work.revised, *work.merged.values()}):
+        self._empty(change, work)
+        touched = {*work.opened, *work.grown, *work.revised, *work.merged.values()}
+        touched |= {incident for both in work.moved for incident in both}
+        for incident in sorted(touched):
             after = refresh(change.connection, incident, self._clock.now())
             organization = after.pop("organization")
             for action, alerts in (
@@ -169,6 +202,24 @@ class Triage:
                 into=incident,
                 reason="an alert shares what both are about",
             )
+        for (left, into), alerts in work.moved.items():
+            organization = self._organization(change, left)
+            for number, way in ((left, {"into": into}), (into, {"from": left})):
+                change.record(
+                    "incident.split",
+                    f"incident:{number}",
+                    organization=organization,
+                    after={**way, "alerts": alerts},
+                    reason="they came before an alarm on the same machine or address",
+                )
+
+    def _empty(self, change: Change, work: _Work) -> None:
+        """Close what has no alert left as a duplicate of where the last of them went."""
+        for left, into in work.moved:
+            sql = "SELECT count(*) FROM incident_alerts WHERE incident = ?"
+            if left not in work.merged and not change.connection.execute(sql, (left,)).get:
+                join(change, left, into, stamp(self._clock.now()))
+                work.merged[left] = into
 
     def _organization(self, change: Change, incident: int) -> str:
         sql = "SELECT organization FROM incidents WHERE id = ?"
@@ -195,7 +246,8 @@ def join(change: Change, other: int, into: int, now: str) -> None:
     )
     change.connection.execute(
         "UPDATE incidents SET state = 'closed', disposition = 'duplicate', merged_into = ?,"
-        " closed_at = ?, updated_at = ?, version = version + 1 WHERE id = ?",
+        " closed_at = ?, updated_at = ?, version = version + 1, alarm_first_at = '',"
+        " alarm_last_at = '' WHERE id = ?",
         (into, now, now, other),
     )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from luytre.simulator.province import Province
 
 UNITS = "id name_vi name_en kind parent valid_from valid_to"
-ASSETS = "host address owner level kind organization"
+ASSETS = "host address owner level kind organization systems"
 ACCOUNTS = "user domain full_name organization privileged kind"
 INDICATORS = "value type name confidence provider valid_from valid_until"
 
@@ -62,6 +62,7 @@ def _units(province: Province) -> Iterator[Sequence[str]]:
 
 def _assets(province: Province) -> Iterator[Sequence[str]]:
     centre = place.CENTRE
+    systems = {place.DATABASE_HOST: "csdl_yte csdl_gd", "lgsp01": "lgsp"}
     for host, address, owner, level, kind in (
         (place.WEB_HOST, place.GATEWAY, "Cổng thông tin điện tử", "3", "server"),
         (place.MAIL_HOST, "10.1.3.4", "Thư điện tử công vụ", "2", "server"),
@@ -73,13 +74,13 @@ def _assets(province: Province) -> Iterator[Sequence[str]]:
         ("scan01", place.SCANNER, "Máy quét lỗ hổng", "3", "scanner"),
         ("adm01", place.ADMIN_PC, "Tổ quản trị hệ thống", "3", "server"),
     ):
-        yield host, address, owner, level, kind, centre
+        yield host, address, owner, level, kind, centre, systems.get(host, "")
     for commune in province.communes:
         for pc in commune.pcs:
-            yield pc.host, pc.address, pc.person.name, "1", "workstation", commune.id
-        yield "", commune.recorder, commune.name_vi, "1", "nvr", commune.id
+            yield pc.host, pc.address, pc.person.name, "1", "workstation", commune.id, ""
+        yield "", commune.recorder, commune.name_vi, "1", "nvr", commune.id, ""
         for camera in commune.cameras:
-            yield "", camera, commune.name_vi, "1", "camera", commune.id
+            yield "", camera, commune.name_vi, "1", "camera", commune.id, ""
 
 
 def _accounts(province: Province) -> Iterator[Sequence[str]]:

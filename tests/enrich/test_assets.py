@@ -15,8 +15,8 @@ MakeBatch = Callable[..., Batch]
 OURS, THEIRS = "000.01.12.H05", "000.02.12.H05"
 INVENTORY = f"""\
 # the inventory of the province
-host;address;owner;level;kind;organization;valid_from;valid_to
-DB-1;;data;3;server;{OURS};;
+host;address;owner;level;kind;organization;valid_from;valid_to;systems
+DB-1;10.20.0.5;data;3;server;{OURS};;;csdl_yte CSDL_GD
 web-1.bacninh.gov.vn;;portal;3;server;{OURS};;
 pc-1;;Anh An;2;workstation;{OURS};;
 pc-1;;Chi Binh;1;workstation;{THEIRS};;
@@ -87,7 +87,32 @@ def test_a_side_is_what_its_address_is(
 ) -> None:
     events = assets(batch({f"{side}.ip": [ip]}).events)
 
-    assert events.select(SIDE_COLUMNS[side]).row(0) == said
+    assert events.select(SIDE_COLUMNS[side]).row(0)[:3] == said
+
+
+def test_an_address_and_a_name_of_one_asset_say_the_same_name(
+    assets: Assets, batch: MakeBatch
+) -> None:
+    events = assets(batch({"host.name": ["DB-1"], "source.ip": ["10.20.0.5"]}).events)
+
+    assert events.select("host.asset.name", "source.asset.name").row(0) == ("db-1", "db-1")
+
+
+@pytest.mark.parametrize(
+    ("system", "host", "name"),
+    [
+        pytest.param("csdl_gd", None, "db-1", id="of the asset that runs it"),
+        pytest.param("kyso", None, None, id="nobody's"),
+        pytest.param("csdl_gd", "pc-1", "pc-1", id="the host itself says more"),
+        pytest.param("csdl_gd", "ghost", None, id="of a host that nobody listed"),
+    ],
+)
+def test_an_event_of_a_system_is_about_the_asset_that_runs_it(
+    assets: Assets, batch: MakeBatch, system: str, host: str | None, name: str | None
+) -> None:
+    rows = batch({"vn.egov.system": [system], "host.name": [host]}, organizations=OURS)
+
+    assert assets(rows.events)["host.asset.name"].to_list() == [name]
 
 
 def test_an_event_of_the_past_sees_the_asset_of_the_past(assets: Assets, batch: MakeBatch) -> None:
@@ -95,7 +120,7 @@ def test_an_event_of_the_past_sees_the_asset_of_the_past(assets: Assets, batch: 
 
     said = assets(events).select(HOST_COLUMNS).row(0)
 
-    assert said == ("archive", "2", "server", OURS)
+    assert said == ("archive", "2", "server", OURS, "old-1")
 
 
 @pytest.mark.parametrize(
