@@ -50,7 +50,7 @@ def entities_of(alert: Alert) -> tuple[str, ...]:
 
 
 def account_of(user: str) -> str:
-    """Return the account alone: a machine writes DOMAIN\\name, a mail server name@domain."""
+    r"""Return the account alone: a machine writes DOMAIN\name, a mail server name@domain."""
     return user.strip().lower().rsplit("\\", 1)[-1].split("@", 1)[0]
 
 

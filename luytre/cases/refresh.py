@@ -107,14 +107,14 @@ def write_text(connection: Connection, incident: int) -> None:
 
 
 def _main_entity(connection: Connection, incident: int) -> str:
-    """Return what most of the alerts are about; of equals, the strongest kind."""
+    """Return what most alarms (else, alerts) are about; of equals, the strongest kind."""
     found = connection.execute(
         "SELECT e.entity FROM incident_entities e JOIN incident_alerts a ON a.alert = e.alert"
         " WHERE a.incident = ? GROUP BY e.entity"
-        f" ORDER BY sum(a.level >= {ALARM}) DESC, count(*) DESC,"
+        " ORDER BY sum(a.level >= ?) DESC, count(*) DESC,"
         " CASE substr(e.entity, 1, instr(e.entity, ':')) WHEN 'host:' THEN 1 WHEN 'machine:' THEN 2"
         " WHEN 'address:' THEN 3 WHEN 'site:' THEN 4 ELSE 5 END, e.entity LIMIT 1",
-        (incident,),
+        (incident, ALARM),
     ).get
     kind, _, value = str(found or "").partition(":")
     # The name of a web server's log tells nobody anything: its organisation is known.

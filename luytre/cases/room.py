@@ -106,13 +106,15 @@ MIGRATIONS = [
     ALTER TABLE incidents ADD COLUMN alarm_first_at TEXT NOT NULL DEFAULT '';
     ALTER TABLE incidents ADD COLUMN alarm_last_at TEXT NOT NULL DEFAULT '';
     UPDATE incidents SET
-        alarm_first_at = coalesce((SELECT min(at) FROM incident_alerts a WHERE a.incident = incidents.id
-            AND a.level >= 3 AND a.withdrawn = 0), ''),
-        alarm_last_at = coalesce((SELECT max(at) FROM incident_alerts a WHERE a.incident = incidents.id
-            AND a.level >= 3 AND a.withdrawn = 0), '');
-    UPDATE OR REPLACE incident_entities SET entity = 'user:' || substr(entity, instr(entity, '\') + 1)
+        alarm_first_at = coalesce((SELECT min(a.at) FROM incident_alerts a
+            WHERE a.incident = incidents.id AND a.level >= 3 AND a.withdrawn = 0), ''),
+        alarm_last_at = coalesce((SELECT max(a.at) FROM incident_alerts a
+            WHERE a.incident = incidents.id AND a.level >= 3 AND a.withdrawn = 0), '');
+    UPDATE OR REPLACE incident_entities
+        SET entity = 'user:' || substr(entity, instr(entity, '\') + 1)
         WHERE entity LIKE 'user:%\%';
-    UPDATE OR REPLACE incident_entities SET entity = substr(entity, 1, instr(entity, '@') - 1)
+    UPDATE OR REPLACE incident_entities
+        SET entity = substr(entity, 1, instr(entity, '@') - 1)
         WHERE entity LIKE 'user:_%@%';
     """,
 ]

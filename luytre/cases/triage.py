@@ -175,7 +175,7 @@ class Triage:
         self._empty(change, work)
         touched = {*work.opened, *work.grown, *work.revised, *work.merged.values()}
         touched |= {incident for both in work.moved for incident in both}
-        for incident in sorted(touched):
+        for incident in sorted(touched - work.merged.keys()):
             after = refresh(change.connection, incident, self._clock.now())
             organization = after.pop("organization")
             for action, alerts in (
@@ -215,6 +215,11 @@ class Triage:
 
     def _empty(self, change: Change, work: _Work) -> None:
         """Close what has no alert left as a duplicate of where the last of them went."""
+        came = work.moved
+        work.moved = {}
+        for (left, into), alerts in came.items():
+            # That incident may itself have joined another since, with what came to it.
+            work.moved.setdefault((left, _last(work.merged, into)), []).extend(alerts)
         for left, into in work.moved:
             sql = "SELECT count(*) FROM incident_alerts WHERE incident = ?"
             if left not in work.merged and not change.connection.execute(sql, (left,)).get:
@@ -236,6 +241,13 @@ class Triage:
             " (SELECT 1 FROM notifications WHERE incident = ? AND person = ?)",
             (stamp(self._clock.now()), DUTY, organization, incident, "opened", incident, DUTY),
         )
+
+
+def _last(merged: Mapping[int, int], incident: int) -> int:
+    """Return where an incident has ended after all that joined each other."""
+    while incident in merged:
+        incident = merged[incident]
+    return incident
 
 
 def join(change: Change, other: int, into: int, now: str) -> None:

@@ -25,6 +25,8 @@ PC = {"host.name": "PC-02.dong-son.example"}
         pytest.param(made(1, {"source.ip": "203.0.113.9"}), made(2, {"source.ip": "203.0.113.9"}, at=9), True, id="one attacker's address"),
         pytest.param(made(1, {"destination.ip": "203.0.113.9"}), made(2, {"destination.ip": "203.0.113.9"}), False, id="one address on the Internet that many visit"),
         pytest.param(made(1, {"user.name": "ACME\\hoa"}), made(2, {"user.name": "acme\\HOA"}), True, id="one user"),
+        pytest.param(made(1, {"user.name": "ACME\\hoa"}), made(2, {"user.name": "hoa@acme.example"}), True, id="one account, as a machine and a mail server write it"),
+        pytest.param(made(1, {"host.name": "db01"}), made(2, {"source.ip": "10.1.3.9", "source.asset.name": "db01"}), True, id="one machine, by its name and by an address of the inventory"),
         pytest.param(made(1, {"user.name": "NT AUTHORITY\\SYSTEM"}), made(2, {"user.name": "NT AUTHORITY\\SYSTEM"}), False, id="an account that every machine has"),
         pytest.param(made(1, {"user.name": "PC-02$"}), made(2, {"user.name": "PC-02$"}), False, id="a machine's account"),
         pytest.param(made(1, {"source.ip": "127.0.0.1"}), made(2, {"source.ip": "127.0.0.1"}), False, id="the machine itself"),
@@ -159,7 +161,7 @@ def test_a_search_of_the_archive_makes_no_incident_worth_a_page(desk: Desk) -> N
     quiet = desk.incidents.notifications([DUTY], ALL)
     desk.take(made(3, PC, at=2, level="low"))
 
-    assert desk.incidents.get(1, ALL).score >= 60
+    assert desk.incidents.get(2, ALL).score >= 60
     assert quiet == []
     assert [what for *_, what in desk.incidents.notifications([DUTY], ALL)] == ["opened"]
 
