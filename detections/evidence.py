@@ -79,7 +79,12 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_examples(rule: LoadedRule) -> tuple[list[Example], list[Fault]]:
     """Return a rule's examples and what is wrong in their file; neither if there is no file."""
-    file = rule.path.with_suffix(".ndjson")
+    return examples_beside(rule.path)
+
+
+def examples_beside(path: Path) -> tuple[list[Example], list[Fault]]:
+    """Return the examples beside a rule's file; its path is all that must be known of the rule."""
+    file = path.with_suffix(".ndjson")
     if not file.is_file():
         return [], []
     with file.open("rb") as stream:

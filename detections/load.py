@@ -95,13 +95,14 @@ def load_rules(
     stays. Filters and correlations are looked for in the same files. What is in ``overrides`` comes
     before all, and takes the place of what has the same id elsewhere.
     """
-    first, found = _Found(adaptation), _Found(adaptation)
+    layers = [*([each] for each in overrides), [BUILTIN, *paths] if builtin else paths]
+    found = _Found(adaptation)
     with _quiet():
-        for path, licence in _files(overrides, first.faults):
-            _read(path, licence, first)
-        for path, licence in _files([BUILTIN, *paths] if builtin else paths, found.faults):
-            _read(path, licence, found)
-    found.override(first)
+        for layer in reversed(layers):
+            above = _Found(adaptation)
+            for path, licence in _files(layer, above.faults):
+                _read(path, licence, above)
+            found.override(above)
     rules = _unique(found.rules, found.faults)
     filters, unknown = resolve_filters(found.filters, rules)
     correlations, loose = resolve(found.correlations, rules)

@@ -16,6 +16,7 @@ from luytre.cli import (
     demo,
     doctor,
     elastic,
+    filters,
     incidents,
     kafka,
     ledger,
@@ -60,6 +61,7 @@ app.command()(demo.demo)
 app.command()(console.console)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(rules.app, name="rules")
+app.add_typer(filters.app, name="filters")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(archive.app, name="archive")
 app.add_typer(elastic.app, name="elastic")

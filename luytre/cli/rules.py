@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from luytre.cli import rules_review
 from luytre.cli.output import complain, console, counted, level_text, print_json, say, table, text
 from luytre.cli.recorded import recorded
 from luytre.cli.rules_backtest import backtest
 from luytre.cli.rules_check import check
 from luytre.cli.rules_profile import profile
+from luytre.cli.rules_retro import retro
 from luytre.cli.settings import ConfigOption, JsonOption, PathsArgument, log_source, read_config
 from luytre.core.alert import LEVELS
 from luytre.core.errors import Refused
@@ -27,6 +29,15 @@ app = typer.Typer(no_args_is_help=True, help="Check, list, test, explain, and in
 app.command()(check)
 app.command()(profile)
 app.command()(backtest)
+app.command()(rules_review.draft)
+app.command()(rules_review.drafts)
+app.command()(rules_review.submit)
+app.command()(rules_review.approve)
+app.command()(rules_review.activate)
+app.command()(rules_review.refuse)
+app.command()(rules_review.retire)
+app.command()(rules_review.history)
+app.command()(retro)
 
 
 @app.command("list")

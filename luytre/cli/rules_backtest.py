@@ -31,7 +31,7 @@ from luytre.core.organization import Scope
 from luytre.processor import build
 from luytre.processor.places import Places
 from luytre.processor.supervise import Stopped
-from luytre.processor.trial import Proposed, trials
+from luytre.processor.trial import Proposed, Trials, trials
 from luytre.review.backtest import Backtest, Report
 from luytre.review.backtest import Progress as Told
 from luytre.review.events import Span, last_days
@@ -88,8 +88,8 @@ def backtest(  # noqa: PLR0913, PLR0917 - one option each
         tuple(paths or ()), frozenset(without or ()), read_config(other) if other else None
     )
     seen = actor.within(scope(organization))
-    test = prepare(settings, actor, changed, span_of(settings, seen, days, since, until), seen,
-                   whole=whole)  # fmt: skip
+    span = span_of(settings, seen, days, since, until)
+    test, _ = prepare(settings, actor, changed, span, seen, whole=whole)
     with watched(quiet=as_json) as progress:
         report = test.run(progress, Stopped())
     if as_json:
@@ -111,14 +111,13 @@ def span_of(
 
 def prepare(
     config: Config, actor: Actor, changed: Proposed, span: Span, seen: Scope, *, whole: bool
-) -> Backtest:
-    """Return the backtest of a change, wired."""
+) -> tuple[Backtest, Trials]:
+    """Return the backtest of a change, wired, and its two sides."""
     folder = Places(config.data_dir).review
     remembered = folder / "remembered" / key_of(*span, seen, whole)
     sides = trials(config, changed, remembered, whole=whole)
-    return Backtest(
-        build.archive(config), sides, folder / "backtests", actor, span, scope=seen
-    )  # fmt: skip
+    table = build.archive(config)
+    return Backtest(table, sides, folder / "backtests", actor, span, scope=seen), sides
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from luytre.audit.anchors import anchor_in, is_behind
 from luytre.audit.database import CaseDatabase, Room
 from luytre.audit.signer_client import RemoteSigner
 from luytre.audit.signer_process import serve, start_for_a_moment
+from luytre.cases.content_room import ROOM as CONTENT
 from luytre.cases.room import ROOM as CASES
 from luytre.core.actor import Actor
 from luytre.core.clock import SystemClock
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 log = get_logger("cases")
 
-ROOMS: Sequence[Room] = (CASES, PLAYBOOKS, ACCOUNTS, OPERATIONS, PUBLICATIONS)
+ROOMS: Sequence[Room] = (CASES, CONTENT, PLAYBOOKS, ACCOUNTS, OPERATIONS, PUBLICATIONS)
 """What every room adds to the case database."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from detections.install import installed_paths
+from detections.reviewed import reviewed_paths
 from luytre.core.config import RulesConfig
 from luytre.processor.places import Places
 
@@ -60,9 +61,14 @@ class FolderSource:
 
 
 def settings(config: Config) -> RulesConfig:
-    """Return the rules' settings with the paths of the installed sets behind the configured."""
-    installed = installed_paths(Places(config.data_dir).rules)
-    return config.rules.model_copy(update={"paths": (*config.rules.paths, *installed)})
+    """Return the rules' settings with the paths of the installed sets behind the configured.
+
+    What went through review comes before all, and takes the place of what has the same id.
+    """
+    places = Places(config.data_dir)
+    paths = (*config.rules.paths, *installed_paths(places.rules))
+    overrides = (*reviewed_paths(places.review), *config.rules.overrides)
+    return config.rules.model_copy(update={"paths": paths, "overrides": overrides})
 
 
 def _beside(rules: RulesConfig) -> Iterator[Path]:

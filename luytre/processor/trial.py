@@ -88,8 +88,29 @@ class Proposed:
     config: Config | None = None
 
 
-def trials(config: Config, proposed: Proposed, folder: Path, *, whole: bool = False) -> Trials:
+NOTHING = Proposed()
+
+
+def faults_of(config: Config, proposed: Proposed) -> list[Fault]:
+    """Return what is wrong with a change among all that runs: the faults that come with it."""
+    before = {
+        (str(fault.path), fault.line, fault.problem) for fault in _plan(config, NOTHING).faults
+    }
+    after = _plan(proposed.config or config, proposed).faults
+    return [f for f in after if (str(f.path), f.line, f.problem) not in before]
+
+
+def trials(
+    config: Config,
+    proposed: Proposed,
+    folder: Path,
+    *,
+    whole: bool = False,
+    base: Proposed = NOTHING,
+) -> Trials:
     """Return what runs by the configuration, and what would run with a change.
+
+    ``base`` is a change of the side before.
 
     Rules that find the same on both sides are left out unless the tables differ, or ``whole``.
     ``folder`` is where enrichment remembers what it saw, apart from what runs: one for each span
@@ -100,7 +121,7 @@ def trials(config: Config, proposed: Proposed, folder: Path, *, whole: bool = Fa
     """
     exist(proposed.added)
     other = proposed.config or config
-    plans = [_plan(config, Proposed()), _plan(other, proposed)]
+    plans = [_plan(config, base), _plan(other, proposed)]
     shared = config.enrich == other.enrich
     if shared and not whole:
         narrow = differing(plans[0].plan, plans[1].plan)

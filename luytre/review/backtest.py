@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from luytre.core.batch import LogSource, Part
     from luytre.core.matches import Match
     from luytre.core.organization import Scope
-    from luytre.review.compare import Group, Kind
+    from luytre.review.compare import Find, Group, Kind
     from luytre.review.events import Events, Stretch
     from luytre.review.side import Side, Sides
 
@@ -108,17 +108,21 @@ class Backtest:
         *,
         scope: Scope | None = None,
         rows_max: int = ROWS_MAX,
+        find: Find | None = None,
     ) -> None:
-        """Prepare it. Raises ``Forbidden`` for who may not read, or not propose content."""
+        """Prepare it; ``find`` takes what only the side after finds, stretch by stretch.
+
+        Raises ``Forbidden`` for who may not read, or not propose content.
+        """
         actor.require("read")
         actor.require("content.propose")
         self._scope = actor.scope if scope is None else actor.within(scope)
         self._events, self._sides, self._span = events, sides, span
-        self._rows_max = rows_max
+        self._rows_max, self._find = rows_max, find
         names = self._scope.organizations
         seen = "all" if names is None else ",".join(sorted(names))
         digests = sides.before.digest, sides.after.digest
-        self.key = key_of(FORMAT, *digests, *map(stamp, span), seen, rows_max)
+        self.key = key_of(FORMAT, *digests, *map(stamp, span), seen, rows_max, find is not None)
         self.job = Job(folder, self.key)
 
     def run(
@@ -172,7 +176,7 @@ class Backtest:
         with compared.timed("decode"):
             again = Again(self._needed)(rows)
         for batch in again.batches:
-            compare(self._sides, batch, compared)
+            compare(self._sides, batch, compared, self._find)
         compared.otherwise, compared.unreadable = again.otherwise, again.unreadable
         compared.wall_s = time.monotonic() - began_s
         # Enrichment first: what it has seen of a stretch that is done again is known by event ids.
@@ -190,6 +194,8 @@ class Backtest:
         after = _episodes(self._sides.after, self.job.matches("after"), compared)
         compared.before.update((a.rule.id, a.organization_id) for a in before.values())
         compared.after.update((a.rule.id, a.organization_id) for a in after.values())
+        if self._find is not None:
+            self._find.alerts([after[each] for each in sorted(after.keys() - before.keys())])
         for episode in sorted(before.keys() | after.keys()):
             old, new = before.get(episode), after.get(episode)
             shown = new or old

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import polars as pl
 
@@ -16,8 +16,9 @@ from luytre.core.log import get_logger
 from luytre.core.matches import Match
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from luytre.core.alert import Alert
     from luytre.core.batch import Batch
     from luytre.review.side import Side, Sides
 
@@ -28,6 +29,16 @@ DATA_ERRORS = (
 
 Kind = Literal["gained", "lost", "level"]
 log = get_logger("review")
+
+
+class Find(Protocol):
+    """Takes what only the side after finds."""
+
+    def hits(self, batch: Batch, hits: Sequence[tuple[int, int]]) -> None:
+        """Take hits of a batch, enriched by that side: rows, and numbers of its rules."""
+
+    def alerts(self, alerts: Sequence[Alert]) -> None:
+        """Take alerts of correlations."""
 
 
 class Difference(NamedTuple):
@@ -81,15 +92,18 @@ class Compared:
             self.spent_s[step] = self.spent_s.get(step, 0.0) + spent_s
 
 
-def compare(sides: Sides, batch: Batch, found: Compared) -> None:
-    """Judge a batch on both sides. One poisoned event fails alone, as in the detect loop."""
+def compare(sides: Sides, batch: Batch, found: Compared, find: Find | None = None) -> None:
+    """Judge a batch on both sides. One poisoned event fails alone, as in the detect loop.
+
+    ``find`` is handed the hits that only the side after has.
+    """
     try:
         piece = _judged(sides, batch, found)
     except DATA_ERRORS as error:
         if batch.events.height > 1:
             half = batch.events.height // 2
             for rows in (batch.events[:half], batch.events[half:]):
-                compare(sides, replace(batch, rows=rows, rejects=empty_rejects()), found)
+                compare(sides, replace(batch, rows=rows, rejects=empty_rejects()), found, find)
             return
         log.error("event cannot be judged", part=batch.part.name, reason=str(error)[:500])
         found.failed += 1
@@ -100,6 +114,9 @@ def compare(sides: Sides, batch: Batch, found: Compared) -> None:
     _count(after, found.after, found.matches_after)
     found.hidden.update((rule, after.organizations[row]) for row, rule in after.hidden)
     found.differences += _differences(before, after)
+    gained = sorted(after.alerts.keys() - before.alerts.keys())
+    if find is not None and gained:
+        find.hits(after.batch, [(row, after.numbers[rule]) for row, rule in gained])
 
 
 class _Side(NamedTuple):
@@ -109,6 +126,7 @@ class _Side(NamedTuple):
     hidden: Mapping[tuple[int, str], tuple[str, ...]]
     matches: list[Match]
     titles: Mapping[str, str]
+    numbers: Mapping[str, int]
     batch: Batch
 
     @property
@@ -140,6 +158,7 @@ def _side(side: Side, batch: Batch) -> _Side:
         },
         list(side.matches(batch, judged.hits)),
         {rules[n].card.id: rules[n].card.title for _, n in alerting},
+        {rules[n].card.id: n for _, n in alerting},
         batch,
     )
 

@@ -1,0 +1,107 @@
+"""`luytre rules retro`: active content run back over the archive, at idle priority."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from luytre.cli.content_desk import Desk, desk
+from luytre.cli.output import counted, print_json, say
+from luytre.cli.rules_backtest import watched
+from luytre.cli.settings import ConfigOption, JsonOption
+from luytre.core.alert import Alert
+from luytre.core.message import ALERTS_TOPIC
+from luytre.core.organization import Scope
+from luytre.processor import build, logs
+from luytre.processor.alert_messages import alert_messages
+from luytre.processor.places import Places
+from luytre.processor.supervise import Stopped
+from luytre.processor.trial import Proposed, trials
+from luytre.review.backtest import Backtest
+from luytre.review.drafts import Draft
+from luytre.review.events import Span
+from luytre.review.job import key_of
+from luytre.review.retro import Finder, Seen, search
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SETTLED = timedelta(minutes=5)
+"""By then every worker runs what was activated, and the archive has what came before."""
+
+UNFINISHED = 9
+
+
+def retro(
+    config: ConfigOption = None,
+    *,
+    settled: Annotated[
+        bool, typer.Option("--settled", help="Only what was activated five minutes ago or earlier.")
+    ] = False,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="Stop when the parent process is gone.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Search the archive for what was activated since the last time; `luytre upkeep` does so too.
+
+    Its alerts are marked as retro, and page nobody. Exit code 9: it was stopped, and can go on.
+    """
+    idle()
+    stopped = Stopped(with_parent=with_parent)
+    with desk(config) as at:
+        at.actor.require("content.propose", "")
+        now = datetime.now(UTC)
+        for draft in at.drafts.unsearched(now - SETTLED if settled else now):
+            seen = _searched(at, draft, stopped, quiet=as_json)
+            if seen is None:
+                raise typer.Exit(UNFINISHED)
+            if as_json:
+                print_json({"draft": draft.id, **asdict(seen)})
+            else:
+                say(f"{draft.title}: {_said(seen)}")
+
+
+def idle() -> None:
+    """Give way to everything else on this machine."""
+    os.nice(19)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _said(seen: Seen) -> str:
+    if not seen.alerts:
+        return f"never seen in {counted(seen.events, 'event')}"
+    first = datetime.fromisoformat(seen.first_at)
+    days = (datetime.now(UTC) - first).days
+    return f"{counted(seen.alerts, 'alert')}, first seen {days} days ago, {seen.first_at[:16]}Z"
+
+
+def _searched(at: Desk, draft: Draft, stopped: Callable[[], bool], *, quiet: bool) -> Seen | None:
+    everything, table = Scope.everything(), build.archive(at.config)
+    folder = Places(at.config.data_dir).review
+    changed = Proposed((at.drafts.path(draft),))
+    remembered = folder / "remembered" / key_of("retro", draft.digest)
+    sides = trials(at.config, changed, remembered, base=Proposed(removed=frozenset({draft.name})))
+    producer = logs.open_log(at.config).producer()
+
+    def send(alerts: Sequence[Alert]) -> None:
+        for message in alert_messages(alerts, b"retro"):
+            producer.send(ALERTS_TOPIC, message)
+        producer.flush()
+
+    test = Backtest(
+        table,
+        sides,
+        folder / "retro",
+        at.actor.narrowed(everything),
+        Span(EPOCH, datetime.fromisoformat(draft.changed_at) + SETTLED),
+        find=Finder(sides.after, send),
+    )
+    with watched(quiet=quiet) as progress:
+        seen = search(at.drafts, draft, test, progress, stopped)
+    test.job.close()
+    producer.close()
+    return seen
