@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import enrich
 from luytre.audit.database import CaseDatabase
-from luytre.cli.output import console, print_json, say, table, text
+from luytre.cli.output import complain, console, print_json, say, table, text
 from luytre.cli.person import person
 from luytre.cli.rules_backtest import document, prepare, show, span_of, watched
 from luytre.cli.settings import read_installation
@@ -40,15 +40,18 @@ class Desk(NamedTuple):
 
 
 @contextmanager
-def desk(config: Path | None, *, writes: bool = True) -> Iterator[Desk]:
-    """Open the case database for the person who gives the command."""
+def desk(config: Path | None, *, writes: bool = True, loop: Actor | None = None) -> Iterator[Desk]:
+    """Open the case database for the person who gives the command, or for a loop of ours."""
     settings = read_installation(config)
-    actor = person(settings)
+    actor = loop or person(settings)
     actor.require("read")
 
     def tell() -> None:
-        if settings.kafka.content:
-            publish(settings)
+        if not settings.kafka.content:
+            return
+        made = publish(settings, actor)
+        if made.state == "proposed":
+            complain(f"another person: luytre kafka publish --agree {made.digest[:16]}")
 
     with case_host.case_database(settings, loop=not writes) as cases:
         drafts = Drafts(cases, SystemClock(), Places(settings.data_dir).review, tell)
@@ -71,14 +74,11 @@ def prove(at: Desk, number: int, days: float, limit: int, *, as_json: bool) -> P
     changed = Proposed((at.drafts.path(draft),))
     test, sides = prepare(at.config, at.actor, changed, span, where, whole=False)
     about = next((f.rules for f in sides.after.plan.filters if f.id == draft.name), ())
-    ids = None if about is None else {sides.after.plan.rules[n].card.id for n in about}
+    rules = sides.after.plan.rules
+    ids = None if about is None else frozenset(rules[n].card.id for n in about)
     store = build.alert_store(at.config)
     everywhere = Scope.only(draft.organization) if draft.organization else Scope.everything()
-    protected = (
-        protected_alerts(at.cases, store, ids and frozenset(ids), everywhere)
-        if draft.kind == "filter"
-        else []
-    )
+    protected = protected_alerts(at.cases, store, ids, everywhere) if draft.kind == "filter" else []
     clock = SystemClock()
     tables = enrich.build(at.config.enrich, Places(at.config.data_dir).enrichment / "check", clock)
     decode = example_decoder(sides.after.needed, [tables])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,17 +16,18 @@ import typer
 from luytre.cli.content_desk import Desk, desk
 from luytre.cli.output import counted, print_json, say
 from luytre.cli.rules_backtest import watched
-from luytre.cli.settings import ConfigOption, JsonOption
+from luytre.cli.settings import ConfigOption, JsonOption, read_config
+from luytre.core.actor import Actor
 from luytre.core.alert import Alert
+from luytre.core.clock import SystemClock
 from luytre.core.message import ALERTS_TOPIC
-from luytre.core.organization import Scope
-from luytre.processor import build, logs
+from luytre.processor import build, case_host, logs
 from luytre.processor.alert_messages import alert_messages
 from luytre.processor.places import Places
 from luytre.processor.supervise import Stopped
 from luytre.processor.trial import Proposed, trials
 from luytre.review.backtest import Backtest
-from luytre.review.drafts import Draft
+from luytre.review.drafts import Draft, Drafts
 from luytre.review.events import Span
 from luytre.review.job import key_of
 from luytre.review.retro import Finder, Seen, search
@@ -52,8 +56,10 @@ def retro(
     """
     idle()
     stopped = Stopped(with_parent=with_parent)
-    with desk(config) as at:
-        at.actor.require("content.propose", "")
+    loop = Actor.loop("retro") if with_parent else None
+    with desk(config, loop=loop) as at:
+        if loop is None:
+            at.actor.require("content.propose", "")
         now = datetime.now(UTC)
         for draft in at.drafts.unsearched(now - SETTLED if settled else now):
             seen = _searched(at, draft, stopped, quiet=as_json)
@@ -80,7 +86,6 @@ def _said(seen: Seen) -> str:
 
 
 def _searched(at: Desk, draft: Draft, stopped: Callable[[], bool], *, quiet: bool) -> Seen | None:
-    everything, table = Scope.everything(), build.archive(at.config)
     folder = Places(at.config.data_dir).review
     changed = Proposed((at.drafts.path(draft),))
     remembered = folder / "remembered" / key_of("retro", draft.digest)
@@ -93,10 +98,10 @@ def _searched(at: Desk, draft: Draft, stopped: Callable[[], bool], *, quiet: boo
         producer.flush()
 
     test = Backtest(
-        table,
+        build.archive(at.config),
         sides,
         folder / "retro",
-        at.actor.narrowed(everything),
+        Actor.loop("retro"),
         Span(EPOCH, datetime.fromisoformat(draft.changed_at) + SETTLED),
         find=Finder(sides.after, send),
     )
@@ -105,3 +110,27 @@ def _searched(at: Desk, draft: Draft, stopped: Callable[[], bool], *, quiet: boo
     test.job.close()
     producer.close()
     return seen
+
+
+class Beside:
+    """Searches the archive in a process of its own, while there is something to search for."""
+
+    def __init__(self, config: Path | None) -> None:
+        self._config = config
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def __call__(self) -> int:
+        """Start it if it does not run and is needed; return how many it was started for."""
+        settings = read_config(self._config)
+        if self._running is not None and self._running.poll() is None:
+            return 0
+        if not Places(settings.data_dir).cases.exists():
+            return 0
+        with case_host.case_database(settings, loop=True) as cases:
+            drafts = Drafts(cases, SystemClock(), Places(settings.data_dir).review)
+            waiting = len(drafts.unsearched(datetime.now(UTC) - SETTLED))
+        if waiting:
+            named = ["--config", str(self._config)] if self._config else []
+            command = [sys.executable, "-m", "luytre", "rules", "retro", "--settled", *named]
+            self._running = subprocess.Popen([*command, "--with-parent"])  # noqa: S603 - ourselves
+        return waiting

@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from luytre.cli.output import counted, say
+from luytre.cli.rules_retro import Beside
 from luytre.cli.settings import ConfigOption, read_config
 from luytre.core.clock import SystemClock
 from luytre.processor import build, slots, triage_loop
 from luytre.processor.content import content
 from luytre.processor.places import Places
 from luytre.processor.supervise import DRAIN_S, Stopped, Supervisor
+from luytre.processor.upkeep import Task
 from luytre.processor.workers import read_workers
 
 Workers = Annotated[
@@ -116,4 +118,7 @@ def upkeep(
 ) -> None:
     """Apply retention to the log, the alerts and the archive, and compact the archive."""
     settings = read_config(config)
-    build.upkeep(settings, _stopped(with_parent=with_parent), once=once)
+    search: Task = ("search the archive for what is newly active", 60, Beside(config))
+    build.upkeep(
+        settings, _stopped(with_parent=with_parent), once=once, more=[] if once else [search]
+    )

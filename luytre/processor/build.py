@@ -270,8 +270,10 @@ def _ended(stopped: Callable[[], bool], live: Live[Made], made: Made) -> bool:
     return stopped() or live.value != made
 
 
-def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:
-    """Apply retention and compact, now or until stopped."""
+def upkeep(
+    config: Config, stopped: Callable[[], bool], *, once: bool, more: Sequence[Task] = ()
+) -> None:
+    """Apply retention and compact, and do ``more``, now or until stopped."""
     clock = SystemClock()
     opened, store, table = open_log(config), alert_store(config), archive(config)
 
@@ -290,6 +292,7 @@ def upkeep(config: Config, stopped: Callable[[], bool], *, once: bool) -> None:
         ("compact archive", 900, table.compact),
         ("vacuum archive", 6 * 3600, table.vacuum),
         ("anchor history", 60, partial(case_host.anchor_everywhere, config)),
+        *more,
     ]
     work = Upkeep(tasks, clock)
     if once:

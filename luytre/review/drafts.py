@@ -1,6 +1,7 @@
 """The life of content: draft, checked, tested, approved by another person, active, retired.
 
-What is approved is, byte for byte, what was tested: a draft never changes, a change is another draft.
+What is approved is, byte for byte, what was tested: a draft never changes, and a change
+is another draft.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Content on its way. Times are texts in UTC; ``test`` is what the test came to,
-    ``search`` what was found when the active rule was run back over the archive.
+    """Content on its way.
 
-    ``name`` is the id of its rule, correlation, or filter; ``organization`` is whose hits a filter
-    hides, "" for everybody's.
+    Times are texts in UTC; ``test`` is what the test came to, ``search`` what was found when the
+    active rule was run back over the archive. ``name`` is the id of its rule, correlation, or
+    filter; ``organization`` is whose hits a filter hides, "" for everybody's.
     """
 
     id: int
@@ -81,8 +82,8 @@ class Step:
 class Drafts:
     """Every call takes the actor, and leaves its entry in the history with what it changes.
 
-    ``folder`` is the review folder: drafts lie in it as files, and what is active, where the running
-    system looks for it. ``publish`` is called when that changed, to tell other machines.
+    ``folder`` is the review folder: drafts lie in it as files, and what is active, where the
+    running system looks for it. ``publish`` is called when that changed, to tell other machines.
     """
 
     def __init__(

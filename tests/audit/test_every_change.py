@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from luytre.core.alert import Alert
 from luytre.core.organization import Scope
 from luytre.processor import case_host, operations
 from luytre.processor.case_desk import CaseDesk
+from luytre.review.drafts import Drafts
 from tests.cases.conftest import PLACE, Desk, made
+from tests.cli.running import GOOD_RULE
 from tests.playbooks.case import House, manual, playbook
 from tests.playbooks.servers import fortigate, web
 from tests.playbooks.world import BLOCK, LAN, NAM, World
@@ -37,7 +40,8 @@ ADMIN = Actor("root", frozenset({"analyst", "auditor", "admin", "rule_admin"}), 
 INNER = {
     "luytre.audit.database:Change.__init__", "luytre.audit.database:CaseDatabase.change",
     "luytre.audit.entry:entry_bytes", "luytre.cases.decide:Decisions.on",
-    "luytre.processor.case_desk:CaseDesk.__init__",
+    "luytre.processor.case_desk:CaseDesk.__init__", "luytre.review.prove:prove_draft",
+    "luytre.review.backtest:Backtest.__init__",
 }  # fmt: skip
 READS = {"luytre.accounts.users:Users.find"}
 """What takes an actor and changes nothing."""
@@ -94,6 +98,7 @@ class Office:
             Users(self.cases, self.desk.clock),
             ApiKeys(self.cases, self.desk.clock),
         )
+        self.drafts = Drafts(self.cases, self.desk.clock, folder / "review")
         self.triage = Triage(self.cases, self.desk.clock)
         for number in range(4):
             self.take(made(number, {"host.name": f"pc-{number // 2}"}), number + 1)
@@ -104,10 +109,26 @@ class Office:
             self.users.note(ADMIN, each, "user:root")
         return len(SESSIONS)
 
+    def propose(self) -> None:
+        """Propose the same rule once more."""
+        text = GOOD_RULE.encode()
+        self.drafts.propose(ADMIN, text, "new", lambda _path: ())
+
+    def approve(self) -> None:
+        """Agree to the first draft in another person's name."""
+        other = replace(ADMIN, user="hoa")
+        self.drafts.approve(other, 1, self.drafts.get(1, ALL).digest)
+
+    def refuse(self) -> None:
+        """Say no to another draft."""
+        self.propose()
+        self.drafts.refuse(ADMIN, 2, "not now")
+
     def take(self, alert: Alert, offset: int) -> None:
         self.triage.take([alert], {PLACE: offset})
 
 
+V = "luytre.review.drafts:Drafts."
 U, K = "luytre.accounts.users:Users.", "luytre.accounts.keys:ApiKeys."
 SESSIONS = ("session.open", "session.refuse", "session.revoke", "session.own-revoke")
 OLD, NEW = "một mật khẩu dài 1", "một mật khẩu dài 2"
@@ -141,6 +162,13 @@ CALLS: dict[str, Callable[[Office], object]] = {
     U + "note": lambda o: o.note_sessions(),
     K + "create": lambda o: o.keys.create(ADMIN, "reports", 30),
     K + "revoke": lambda o: o.keys.revoke(ADMIN, o.keys.of("root")[0].id),
+    V + "propose": lambda o: o.propose(),
+    V + "tested": lambda o: o.drafts.tested(ADMIN, 1, {"lost": 0}),
+    V + "approve": lambda o: o.approve(),
+    V + "activate": lambda o: o.drafts.activate(ADMIN, 1),
+    V + "searched": lambda o: o.drafts.searched(ADMIN, 1, {"alerts": 0}),
+    V + "retire": lambda o: o.drafts.retire(ADMIN, 1, "too loud"),
+    V + "refuse": lambda o: o.refuse(),
     "luytre.audit.erase:hold": lambda o: erase.hold(o.cases, ADMIN, "incident:1", "", "a request"),
     "luytre.audit.erase:release": lambda o: erase.release(o.cases, ADMIN, "incident:1", ""),
     "luytre.audit.erase:erase": lambda o: erase.erase(o.cases, ADMIN, 1, "a request"),

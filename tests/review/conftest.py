@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from luytre.core.config import Config, load_config
+from tests.cli.conftest import luytre as luytre  # noqa: PLC0414 - a fixture of these tests too
 from tests.review.house import province, settle
 
 
