@@ -89,11 +89,11 @@ def check_protected(
     examples = 0
     for example, rule, title in _examples(after, filter_id):
         examples += 1
-        for batch in decode(example):
-            if batch.height and rule in _hidden(after, filter_id, batch):
-                original = example.raw.decode(errors="backslashreplace")
-                what = f"example {example.file.name}:{example.line}, {example.why}"
-                violations.append(Violation(what, rule, title, "", "", original))
+        batches = [batch for batch in decode(example) if batch.height]
+        if any(rule in _hidden(after, filter_id, batch) for batch in batches):
+            original = example.raw.decode(errors="backslashreplace")
+            what = f"example {example.file.name}:{example.line}, {example.why}"
+            violations.append(Violation(what, rule, title, "", "", original))
     return Protection(len(alerts), examples, tuple(violations), tuple(unjudged))
 
 

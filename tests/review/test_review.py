@@ -346,4 +346,6 @@ def test_upkeep_searches_the_archive_beside_itself(house: Config) -> None:
         again = beside()
 
         wait_until(lambda: bool(drafts.get(drafted.id, ALL).search), 60)
-    assert (started, again, beside()) == (1, 0, 0)
+        assert beside._running is not None
+        assert beside._running.wait(60) == 0
+        assert (started, again, beside()) == (1, 0, 0)
