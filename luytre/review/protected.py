@@ -107,10 +107,8 @@ def _hidden(side: Side, filter_id: str, batch: Batch) -> set[str]:
 def _examples(side: Side, filter_id: str) -> Iterator[tuple[Example, str, str]]:
     about = next(each.rules for each in side.plan.filters if each.id == filter_id)
     for number, rule in enumerate(side.plan.rules):
-        if about is None or number in about:
-            for example in examples_beside(Path(rule.card.path))[0]:
-                if example.expect == "match":
-                    yield example, rule.card.id, rule.card.title
+        mine = examples_beside(Path(rule.card.path))[0] if about is None or number in about else []
+        yield from ((e, rule.card.id, rule.card.title) for e in mine if e.expect == "match")
 
 
 def _row(alert: Alert) -> pl.DataFrame:
