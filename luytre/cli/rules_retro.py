@@ -1,4 +1,4 @@
-"""`luytre rules retro`: active content run back over the archive, at idle priority."""
+"""`luytre rules retro`: active content run back over the archive; beside the loops, at idle priority."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def retro(
 
     Its alerts are marked as retro, and page nobody. Exit code 9: it was stopped, and can go on.
     """
-    idle()
+    if with_parent:
+        idle()
     stopped = Stopped(with_parent=with_parent)
     loop = Actor.loop("retro") if with_parent else None
     with desk(config, loop=loop) as at:
