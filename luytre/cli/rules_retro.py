@@ -1,4 +1,4 @@
-"""`luytre rules retro`: active content run back over the archive; beside the loops, at idle priority."""
+"""`luytre rules retro`: active content run back over the archive."""
 
 from __future__ import annotations
 
