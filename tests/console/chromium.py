@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from luytre.console.visit import SESSION
 from tests.console.installation import Installation
@@ -19,6 +19,8 @@ from tests.console.installation import Installation
 SCREENSHOTS = Path("build/screenshots")
 """Kept with the build, to be looked at."""
 WIDTH, HEIGHT = 1366, 768
+# A machine that does much else at once is slow, not wrong.
+expect.set_options(timeout=60_000)
 
 
 @contextmanager
@@ -108,7 +110,7 @@ def sight(
         color_scheme="dark" if dark else "light",
         bypass_csp=checked,
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     try:
         yield Sight(context, made, user)
     finally:
