@@ -2,8 +2,8 @@
 
 The manifest names every piece of evidence with its digest, and is the same for the same incident,
 whoever packs it and when. That it was packed is an entry of the history, which has the manifest's
-digest; the entry, those about the incident, and the proof that all of them are under a signed
-checkpoint lie beside the evidence (``custody/``). ``luytre-verify`` checks all of it offline.
+digest and says which entries are about the incident; all of them, and the proof that they are under
+a signed checkpoint, lie beside the evidence (``custody/``). ``luytre-verify`` checks it offline.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from luytre.audit.canonical import canonical
 from luytre.audit.database import CaseDatabase
 from luytre.cases.read import Incidents
 from luytre.core.alert import AlertStore, encode_alert
-from luytre.core.database import snapshot
 from luytre.core.ecs import PROVENANCE
 from luytre.core.errors import NeighbourError, Refused
+from luytre.core.log import get_logger
 from luytre.processor.kept import Kept
+from luytre.processor.pack_custody import custody, entries_about, ranges
 from luytre.processor.pack_read_me import READ_ME
 from luytre.store.archive import Archive
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from luytre.audit.signer import SignedState
     from luytre.cases.model import Incident, Member
     from luytre.core.actor import Actor
     from luytre.core.alert import Alert
@@ -51,6 +51,9 @@ OF_ARCHIVE = (
     "event.id", "event.original", "@timestamp", "event.ingested", "organization.id",
     "luytre.stream", "luytre.sequence", "event.dataset", "host.name",
 )  # fmt: skip
+
+
+log = get_logger("pack")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +120,17 @@ def pack(rooms: Rooms, actor: Actor, number: int, target: Path) -> Packed:
         with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as file:
             _put(file, {**found.files, "pack.json": manifest})
             with rooms.cases.change(actor) as change:
+                history = entries_about(change.connection, number)
                 entry = change.record(
                     "incident.pack",
                     f"incident:{number}",
                     organization=incident.organization,
                     manifest=digest,
                     files=len(found.files),
+                    history=ranges(history),
                     to=target.name,
                 )
-            _put(file, dict(_custody(rooms.cases, number, entry)))
+            _put(file, dict(custody(rooms.cases, (*history, entry))))
         fresh.replace(target)
     except OSError as error:
         raise NeighbourError(f"{target}: {error}") from error
@@ -144,7 +149,7 @@ def _gather(rooms: Rooms, incident: Incident, scope: Scope) -> _Evidence:
         found.missing.append(f"{hidden} alerts that another organisation saw")
     for member in members:
         _take(rooms, member, scope, found)
-    _events(rooms.archive, incident, scope, found)
+    _from_archive(rooms.archive, incident, scope, found)
     found.files |= {
         "README.txt": READ_ME.encode(),
         "incident.json": _json(
@@ -175,6 +180,10 @@ def _take(rooms: Rooms, member: Member, scope: Scope, found: _Evidence) -> None:
         found.files[f"alerts/{alert.id}.json"] = encode_alert(alert)
         if alert.episode:
             found.events |= {event: {} for event in alert.events if event not in found.events}
+            size = int(alert.event.get("luytre.correlation.events") or len(alert.events))
+            if size > len(alert.events):
+                said = f"it names {len(alert.events)} of its {size} events"
+                found.missing.append(f"alert {alert.id}: {said}")
         else:
             found.files[f"raw/{alert.event_id}"] = alert.original
             found.events[alert.event_id] = _told(alert)
@@ -222,65 +231,50 @@ def _rests_on(known: dict[str, tuple[str, ...]], rule: str) -> Iterator[str]:
         yield from _rests_on(known, under)
 
 
-def _events(archive: Archive, incident: Incident, scope: Scope, found: _Evidence) -> None:
-    """Take the raw bytes of the events that correlations name from the archive."""
-    wanted = sorted(event for event, told in found.events.items() if not told)
-    if not wanted:
-        return
+def _from_archive(archive: Archive, incident: Incident, scope: Scope, found: _Evidence) -> None:
+    """Take the raw bytes from the archive; where it has none, those of the alert are there.
+
+    An alert of a correlation has no bytes of its own: its events are in the archive, or are alerts.
+    """
+    kept, unread = _archived(archive, incident, scope, sorted(found.events))
+    for event, told in found.events.items():
+        name = f"raw/{event}"
+        if event in kept and found.files.setdefault(name, kept[event][0]) != kept[event][0]:
+            found.missing.append(f"event {event}: the archive has other bytes than its alert")
+        elif event in kept:
+            # What an alert knows of the shipper is more than the archive keeps.
+            told.update({**(told or kept[event][1]), "bytes": "of the archive"})
+        elif told:
+            found.missing.append(f"event {event}: {unread}; its bytes are the alert's copy")
+        else:
+            found.missing.append(f"event {event}: {unread}")
+        if told:
+            told.setdefault("bytes", "of the alert")
+    found.events = {event: told for event, told in found.events.items() if told}
+
+
+def _archived(
+    archive: Archive, incident: Incident, scope: Scope, wanted: list[str]
+) -> tuple[dict[str, tuple[bytes, dict[str, str]]], str]:
+    """Return bytes and circumstances of those events that the archive has, and why not of all."""
     since = datetime.fromisoformat(incident.first_at) - BEFORE
-    rows = archive.scan(
-        scope, since=since, columns=OF_ARCHIVE, where=pl.col("event.id").is_in(wanted)
-    ).collect()
-    for row in rows.iter_rows(named=True):  # at most 100 for each revision of a correlation
-        found.files[f"raw/{row['event.id']}"] = row.pop("event.original")
-        found.events[row["event.id"]] = {k: _text(v) for k, v in row.items() if v is not None}
-    for event in wanted:
-        if not found.events[event]:
-            del found.events[event]
-            found.missing.append(f"event {event}: the archive has it no more")
+    try:
+        rows = archive.scan(
+            scope, since=since, columns=OF_ARCHIVE, where=pl.col("event.id").is_in(wanted)
+        ).collect()
+    except (NeighbourError, OSError, pl.exceptions.PolarsError) as error:
+        # Evidence is most wanted when something is broken: what alerts hold is still packed.
+        log.error("the archive cannot be read for a pack", reason=str(error))
+        return {}, "the archive cannot be read"
+    kept: dict[str, tuple[bytes, dict[str, str]]] = {}
+    for row in rows.iter_rows(named=True):  # the events of one incident
+        raw = row.pop("event.original")
+        kept[row["event.id"]] = raw, {k: _text(v) for k, v in row.items() if v is not None}
+    return kept, "the archive does not have it"
 
 
 def _text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _custody(cases: CaseDatabase, number: int, packed: int) -> Iterator[tuple[str, bytes]]:
-    """Yield the entries about the incident, each with the proof that the checkpoint covers it."""
-    state = cases.signed()
-    with snapshot(cases.connection):
-        subjects = [f"incident:{one}" for one in sorted(_family(cases, number))]
-        marks = ", ".join("?" * len(subjects))
-        rows: Any = cases.connection.execute(
-            f"SELECT seq FROM audit_entries WHERE subject IN ({marks}) AND seq < ? ORDER BY seq",  # noqa: S608
-            (*subjects, state.size),
-        )
-        entries = [_proven(cases, int(seq), state) for (seq,) in list(rows)]
-    yield "custody/entries.ndjson", b"".join(entries)
-    yield "custody/checkpoint", state.note.encode()
-    yield "custody/key.txt", f"{state.key}\n".encode()
-    yield "custody/packed.json", canonical({"seq": packed, "size": state.size})
-
-
-def _family(cases: CaseDatabase, number: int) -> set[int]:
-    """Return the incident and those that its alerts were in before: merged into it, or split."""
-    family, fresh = {number}, {number}
-    while fresh:
-        marks = ", ".join("?" * len(fresh))
-        rows: Any = cases.connection.execute(
-            f"SELECT id FROM incidents WHERE merged_into IN ({marks})"  # noqa: S608
-            " UNION SELECT json_extract(detail, '$.after.from') FROM audit_entries"
-            f" WHERE subject IN ({marks}) AND json_extract(entry, '$.action') = 'incident.split'",
-            (*sorted(fresh), *(f"incident:{one}" for one in sorted(fresh))),
-        )
-        fresh = {int(one) for (one,) in rows if one is not None} - family
-        family |= fresh
-    return family
-
-
-def _proven(cases: CaseDatabase, seq: int, state: SignedState) -> bytes:
-    [(_, entry, detail)] = cases.book.rows(seq, seq + 1)
-    proof = [node.hex() for node in cases.book.inclusion(seq, state.size)]
-    return canonical({"detail": detail, "entry": entry, "proof": proof, "seq": seq}) + b"\n"
 
 
 def _put(file: zipfile.ZipFile, files: dict[str, bytes]) -> None:

@@ -9,13 +9,15 @@ digest which they were.
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 import zipfile
+import zlib
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import polars as pl
@@ -27,7 +29,7 @@ from detections.mappings import read_adaptation
 from detections.match import Engine
 from detections.plan import Plan, build_plan
 from ingest.intake import Intake
-from luytre.core.alert import Alert, decode_alert
+from luytre.core.alert import Alert
 from luytre.core.clock import ManualClock
 from luytre.core.ecs import ENVELOPE, PROVENANCE
 from luytre.core.errors import Refused
@@ -41,8 +43,19 @@ if TYPE_CHECKING:
     from luytre.core.batch import Batch, Part
 
 BYTES_MAX = 512 * 2**20
+DIGEST = re.compile("[0-9a-f]{64}")
+CONTENT = re.compile("content/([0-9a-f]{64})[.]yml")
+NEEDED = ("event.id", "event.ingested", "organization.id")
+UNREADABLE = (
+    KeyError, OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
+"""What zipfile raises for files of all kinds of damage."""
 KEPT = frozenset({*ENVELOPE, *PROVENANCE})
 COMPARED = ("id", "event_id", "organization_id", "seen_at", "part", "reasons", "original")
+
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +78,75 @@ class _Content(msgspec.Struct, frozen=True):
     plan_of: dict[str, str] = msgspec.field(name="plan of")
 
 
+class _File(msgspec.Struct, frozen=True):
+    """What the manifest says of a file."""
+
+    sha256: str
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    files: dict[str, _File]
+
+
 class _Pack:
-    """A pack's files, each checked against the manifest."""
+    """A pack's files, each checked against the manifest. It may come from anybody."""
 
     def __init__(self, path: Path) -> None:
         try:
             self._file = zipfile.ZipFile(path)
-            self._facts = msgspec.json.decode(self._file.read("pack.json"))["files"]
-        except (OSError, KeyError, TypeError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
+            self._facts = self._decoded(self._bytes("pack.json"), "pack.json", _Manifest).files
+        except (OSError, zipfile.BadZipFile) as error:
             raise Refused(f"{path} is no pack that can be read: {error}") from error
+        self.events = dict(self._told())
 
     def names(self, folder: str) -> list[str]:
-        return [name for name in self._facts if name.startswith(folder)]
+        return sorted(name for name in self._facts if name.startswith(folder))
 
     def read(self, name: str) -> bytes:
         facts = self._facts.get(name)
-        if facts is None or facts["bytes"] > BYTES_MAX:
+        if facts is None:
             raise Refused(f"the pack has no {name}")
-        try:
-            data = self._file.read(name)
-        except (KeyError, OSError, zipfile.BadZipFile) as error:
-            raise Refused(f"{name} cannot be read: {error}") from error
-        if hashlib.sha256(data).hexdigest() != facts["sha256"]:
+        data = self._bytes(name)
+        if hashlib.sha256(data).hexdigest() != facts.sha256:
             raise Refused(f"{name} is not what was packed: luytre-verify says more")
         return data
 
-    def events(self) -> dict[str, dict[str, str]]:
-        rows = map(msgspec.json.decode, self.read("events.ndjson").splitlines())
-        return {row["event.id"]: row for row in rows}
+    def decoded(self, name: str, kind: type[Kind]) -> Kind:
+        return self._decoded(self.read(name), name, kind)
+
+    def has_text(self, digest: str) -> bool:
+        return f"content/{digest}.yml" in self._facts
+
+    def texts(self) -> Iterator[tuple[str, bytes]]:
+        """Yield digest and text of each rule, filter and mapping."""
+        for name in self.names("content/"):
+            # The digest becomes a file's name: nothing else of the pack ever does.
+            found = CONTENT.fullmatch(name)
+            if found is None or found[1] != self._facts[name].sha256:
+                raise Refused(f"{name} is not named after its SHA-256: this is no pack of Luytre's")
+            yield found[1], self.read(name)
+
+    def _told(self) -> Iterator[tuple[str, dict[str, str]]]:
+        for line in self.read("events.ndjson").splitlines():
+            told = self._decoded(line, "events.ndjson", dict[str, str])
+            absent = [name for name in NEEDED if name not in told]
+            if absent:
+                raise Refused(f"events.ndjson has an event without {', '.join(absent)}")
+            yield told["event.id"], told
+
+    def _bytes(self, name: str) -> bytes:
+        try:
+            if self._file.getinfo(name).file_size > BYTES_MAX:
+                raise Refused(f"{name} is larger than {BYTES_MAX} bytes")
+            return self._file.read(name)
+        except UNREADABLE as error:
+            raise Refused(f"{name} cannot be read: {error}") from error
+
+    def _decoded(self, data: bytes, name: str, kind: type[Kind]) -> Kind:
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Refused(f"{name} is not what Luytre writes: {error}") from error
 
 
 def recompute(path: Path) -> list[Verdict]:
@@ -102,11 +156,11 @@ def recompute(path: Path) -> list[Verdict]:
         Refused: the file is no pack, or was altered.
     """
     pack = _Pack(path)
-    alerts = [decode_alert(pack.read(name)) for name in sorted(pack.names("alerts/"))]
+    alerts = [pack.decoded(name, Alert) for name in pack.names("alerts/")]
     latest: dict[str, Alert] = {}
     for alert in sorted(alerts, key=lambda alert: alert.revision):
         latest[alert.episode or alert.id] = alert
-    content = msgspec.json.decode(pack.read("content.json"), type=_Content)
+    content = pack.decoded("content.json", _Content)
     plans: dict[str, list[Alert]] = defaultdict(list)
     for alert in latest.values():
         plans[content.plan_of.get(alert.id, "")].append(alert)
@@ -115,6 +169,9 @@ def recompute(path: Path) -> list[Verdict]:
         also = content.plans.get(plan)
         if also is None:
             said = "the pack does not know which filters and mappings ran"
+            found += [Verdict(a.id, a.rule.title, not_possible=said) for a in judged]
+        elif absent := [m for m in also.mappings if DIGEST.fullmatch(m) and not pack.has_text(m)]:
+            said = f"the pack does not have the mapping {absent[0]}"
             found += [Verdict(a.id, a.rule.title, not_possible=said) for a in judged]
         else:
             found += _Judge(pack, also).verdicts(judged)
@@ -125,7 +182,7 @@ class _Judge:
     """The content that ran together, loaded anew."""
 
     def __init__(self, pack: _Pack, also: Also) -> None:
-        self._pack, self._events = pack, pack.events()
+        self._pack, self._events = pack, pack.events
         self._plan = _plan(pack, also)
         self._numbers = {rule.card.id: n for n, rule in enumerate(self._plan.rules)}
         self._clock = ManualClock()
@@ -196,18 +253,15 @@ def _plan(pack: _Pack, also: Also) -> Plan:
     """Return the plan of a pack's content."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        mappings: list[Path | str] = []
-        files = {each.removeprefix("content/"): each for each in pack.names("content/")}
-        for each, inside in files.items():
-            digest = each.removesuffix(".yml")
-            is_mapping = digest in also.mappings
-            place = folder / ("mappings" if is_mapping else "rules") / f"{digest}.yml"
-            place.parent.mkdir(exist_ok=True)
-            place.write_bytes(pack.read(inside))
-        (folder / "rules").mkdir(exist_ok=True)
-        for each in also.mappings:
-            place = folder / "mappings" / f"{each}.yml"
-            mappings.append(place if place.exists() else each)
+        for kind in ("rules", "mappings"):
+            (folder / kind).mkdir()
+        for digest, text in pack.texts():
+            kind = "mappings" if digest in also.mappings else "rules"
+            (folder / kind / f"{digest}.yml").write_bytes(text)
+        mappings = [
+            folder / "mappings" / f"{each}.yml" if DIGEST.fullmatch(each) else each
+            for each in also.mappings
+        ]
         adaptation = read_adaptation(also.placeholders, mappings)
         loaded = load_rules([folder / "rules"], builtin=False, adaptation=adaptation)
     wanted = set(also.filters)
@@ -233,7 +287,10 @@ def _record(event: str, raw: bytes, told: Mapping[str, str]) -> Record:
         "framing": "event",
         "encoding": "",
     }
-    at = datetime.fromisoformat(told["event.ingested"])
+    try:
+        at = datetime.fromisoformat(told["event.ingested"])
+    except ValueError as error:
+        raise Refused(f"events.ndjson has a time that is none: {error}") from error
     return Record(EVENTS_TOPIC, 0, 0, at, Message(b"pack", raw, headers))
 
 

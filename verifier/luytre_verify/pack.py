@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zipfile
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from luytre_verify.checkpoint import HASH_BYTES, Key, Note, Unreadable, read_key, read_note
@@ -27,11 +29,12 @@ if TYPE_CHECKING:
     from luytre_verify.anchor import Anchor
 
 MANIFEST, CUSTODY = "pack.json", "custody/"
-ENTRIES, CHECKPOINT, KEY, PACKED = (
-    CUSTODY + name for name in ("entries.ndjson", "checkpoint", "key.txt", "packed.json")
-)
+ENTRIES, CHECKPOINT, KEY = (CUSTODY + name for name in ("entries.ndjson", "checkpoint", "key.txt"))
 FILE_BYTES_MAX = 512 * 2**20
 """Of one file: a pack that unpacks to more is no evidence but a bomb."""
+
+
+SPAN = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15}))?", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -94,6 +97,8 @@ class _Check:
                 self.report.add("anchor damaged", anchor.name, anchor.damage)
         self._named: dict[str, dict[str, Any]] = {}
         self._told: set[str] = set()
+        self._seqs: list[int] = []
+        self._history, self._manifest_told = "", ""
         self._is_erased = False
         names = file.namelist()
         for name in sorted({name for name in names if names.count(name) > 1}):
@@ -129,25 +134,44 @@ class _Check:
                 self.report.add("file missing", name)
             elif sha256(data).hexdigest() != facts.get("sha256"):
                 self.report.add("pack file differs", name)
-        known = {*self._named, MANIFEST, ENTRIES, CHECKPOINT, KEY, PACKED}
+        known = {*self._named, MANIFEST, ENTRIES, CHECKPOINT, KEY}
         for name in sorted(set(self._file.namelist()) - known):
             self.report.add("pack file stray", name)
 
     def custody(self, key: Key | None) -> None:
         """Check the entries, their proofs, and the checkpoint that they lead to."""
         note = self._note(key)
-        packed = _document(self._read(PACKED)) or {}
-        self.report.packed_seq = _int(packed.get("seq"))
-        seen = False
-        for line in (self._read(ENTRIES) or b"").splitlines():
-            seen |= self._entry(line, note)
-        if not seen:
+        lines = (self._read(ENTRIES) or b"").split(b"\n")
+        if lines.pop():
+            self.report.add("pack entry unreadable", seq=len(lines))
+        for line in lines:
+            self._entry(line, note)
+        self._is_complete()
+
+    def _is_complete(self) -> None:
+        """Compare the entries that are here with those that the last of them names."""
+        if not self._seqs or self.report.packed_seq != self._seqs[-1]:
             self.report.add("pack entry gone")
+            return
+        if self._manifest_told != self.report.manifest:
+            self.report.add("other manifest", seq=self.report.packed_seq)
+        here, told = set(self._seqs[:-1]), list(_spans(self._history))
+        if self._seqs[:-1] != sorted(here):
+            self.report.add("pack entries out of order")
+        for seq in sorted(here):
+            if not any(first <= seq <= last for first, last in told):
+                self.report.add("pack entry stray", seq=seq)
+        missing = (n for first, last in told for n in range(first, last + 1) if n not in here)
+        for seq in islice(missing, FINDINGS_MAX):
+            self.report.add("pack entry missing", seq=seq)
 
     def _note(self, key: Key | None) -> Note | None:
         outside = key or next((a.key for a in self._anchors if a.key), None)
         try:
-            inside = read_key((self._read(KEY) or b"").decode())
+            written = (self._read(KEY) or b"").decode()
+            inside = read_key(written)
+            if written != f"{written.strip()}\n":
+                raise Unreadable("has more in it than the key")
             note = read_note((self._read(CHECKPOINT) or b"").decode())
         except ValueError:
             self.report.add("no checkpoint", CHECKPOINT)
@@ -166,15 +190,16 @@ class _Check:
                 self.report.add("pack not the anchored", anchor.name)
         return note
 
-    def _entry(self, line: bytes, note: Note | None) -> bool:
-        """Check one entry, and tell whether it is the one that says what was packed."""
+    def _entry(self, line: bytes, note: Note | None) -> None:
+        """Check one entry; the last one that packs this incident says what was packed."""
         read = _document(line) or {}
         seq, text, detail = _int(read.get("seq")), str(read.get("entry")), read.get("detail")
         entry = read_entry(text.encode("utf-8", "replace"))
-        if entry is None or entry.seq != seq:
+        if entry is None or entry.seq != seq or line != _written(read):
             self.report.add("pack entry unreadable", seq=seq)
-            return False
+            return
         self.report.entries += 1
+        self._seqs.append(seq)
         leaf = leaf_hash(text.encode())
         if note is not None and not _is_proven(read.get("proof"), seq, leaf, note):
             self.report.add("not proven", seq=seq)
@@ -186,22 +211,20 @@ class _Check:
                 self.report.anchored.append(anchor.name)
         if not isinstance(detail, str):
             self._is_erased = True
-            return False
-        if sha256(detail.encode()).hexdigest().encode() != entry.detail:
+            return
+        if sha256(detail.encode("utf-8", "replace")).hexdigest().encode() != entry.detail:
             self.report.add("detail differs", seq=seq)
-            return False
+            return
         told = _document(detail.encode()) or {}
         self._told.update(map(str, told.get("alerts") or []))
-        return seq == self.report.packed_seq and self._is_packed(entry, text, told)
+        self._packed(entry, text, told)
 
-    def _is_packed(self, entry: Entry, text: str, told: dict[str, Any]) -> bool:
-        if entry.action != b"incident.pack" or entry.subject != f"incident:{self.report.incident}":
-            return False
-        self.report.packed_at = entry.at.decode()
-        self.report.packed_by = str(json.loads(text)["actor"]["user"])
-        if told.get("manifest") != self.report.manifest:
-            self.report.add("other manifest", seq=entry.seq)
-        return True
+    def _packed(self, entry: Entry, text: str, told: dict[str, Any]) -> None:
+        if entry.action == b"incident.pack" and entry.subject == f"incident:{self.report.incident}":
+            self.report.packed_seq, self._history = entry.seq, str(told.get("history"))
+            self.report.packed_at = entry.at.decode()
+            self.report.packed_by = str(json.loads(text)["actor"]["user"])
+            self._manifest_told = str(told.get("manifest"))
 
     def alerts(self) -> None:
         """Check that ids are made of what they must be, down to the raw bytes."""
@@ -246,6 +269,21 @@ def _is_proven(proof: object, seq: int, leaf: bytes, note: Note) -> bool:
     except ValueError:
         return False
     return is_included(leaf, seq, note.size, nodes, note.root)
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield first and last of each span of numbers: ``2,5,7-9``."""
+    for each in SPAN.findall(text):
+        yield int(each[0]), int(each[1] or each[0])
+
+
+def _written(read: dict[str, Any]) -> bytes:
+    """Return a line of ``custody/entries.ndjson`` as Luytre writes it: one text for one meaning."""
+    proof = read.get("proof")
+    proof = [str(node).lower() for node in proof] if isinstance(proof, list) else proof
+    told = {key: read.get(key) for key in ("detail", "entry")} | {"proof": proof}
+    text = json.dumps(told | {"seq": read.get("seq")}, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
 
 
 def _document(data: bytes | None) -> dict[str, Any] | None:

@@ -120,6 +120,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the history's entry that says what was packed is not in the pack",
         "bản ghi lịch sử về việc đóng gói không có trong gói",
     ),
+    "pack entry missing": (
+        "entry {first} about the incident was packed, and is not there any more",
+        "bản ghi {first} về sự cố đã được đóng gói nhưng không còn trong gói",
+    ),
+    "pack entry stray": (
+        "entry {first} is in the pack, but was not packed",
+        "bản ghi {first} có trong gói nhưng không phải do lần đóng gói này",
+    ),
+    "pack entries out of order": (
+        "the history's entries in the pack are not in their order, or one is there twice",
+        "các bản ghi lịch sử trong gói không đúng thứ tự hoặc có bản ghi lặp lại",
+    ),
     "pack entry unreadable": (
         "entry {first} is not an entry as Luytre writes it",
         "bản ghi {first} không phải là bản ghi do Luytre viết",
