@@ -54,7 +54,8 @@ class PackReport:
     size: int = 0
     key: str = ""
     key_is_from_outside: bool = False
-    anchored: list[str] = field(default_factory=list)
+    anchored: dict[str, int] = field(default_factory=dict)
+    """How many of the pack's entries each anchor keeps too."""
     missing: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -207,8 +208,8 @@ class _Check:
             kept = anchor.leaves[seq * HASH_BYTES : (seq + 1) * HASH_BYTES]
             if kept and kept != leaf:
                 self.report.add("entry not the anchored", anchor.name, seq=seq)
-            elif kept and anchor.name not in self.report.anchored:
-                self.report.anchored.append(anchor.name)
+            elif kept:
+                self.report.anchored[anchor.name] = self.report.anchored.get(anchor.name, 0) + 1
         if not isinstance(detail, str):
             self._is_erased = True
             return
@@ -338,6 +339,10 @@ def pack_lines(report: PackReport, *, vi: bool) -> Iterator[str]:
             if vi
             else "the key is the pack's own: compare it with one that you have from elsewhere"
         )
-    for name in report.anchored:
-        yield f"các bản ghi có trong {name}" if vi else f"{name} keeps these entries"
+    for name, count in report.anchored.items():
+        yield (
+            f"{name} giữ {count} trong {report.entries} bản ghi này"
+            if vi
+            else f"{name} keeps {count} of these {report.entries} entries"
+        )
     yield ("NGUYÊN VẸN" if vi else "WHOLE") if report.whole else ("ĐÃ BỊ SỬA" if vi else "ALTERED")
