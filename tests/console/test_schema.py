@@ -70,7 +70,7 @@ def test_nothing_breaks_and_nobody_gets_beyond_their_role(filled: Installation, 
         assert not allowed or answer.status_code != 403, (case.method, case.path, answer.text)
 
     for found in schemathesis.openapi.from_dict(described).get_all_operations():
-        operation: Any = found.ok()  # type: ignore[union-attr]
+        operation: Any = found.ok()
         kinds = st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in MODES))
         # A function of its own for each call: Hypothesis marks what it decorates.
         QUIET(given(kinds)(lambda case: send(case)))()  # noqa: PLW0108
