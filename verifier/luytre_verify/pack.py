@@ -217,7 +217,7 @@ class _Check:
             self.report.add("detail differs", seq=seq)
             return
         told = _document(detail.encode()) or {}
-        self._told.update(map(str, told.get("alerts") or []))
+        self._told.update(_alerts(told), _alerts(told.get("after")))
         self._packed(entry, text, told)
 
     def _packed(self, entry: Entry, text: str, told: dict[str, Any]) -> None:
@@ -270,6 +270,12 @@ def _is_proven(proof: object, seq: int, leaf: bytes, note: Note) -> bool:
     except ValueError:
         return False
     return is_included(leaf, seq, note.size, nodes, note.root)
+
+
+def _alerts(told: object) -> Iterator[str]:
+    """Yield the alerts that came into an incident, or moved from one to another."""
+    alerts = told.get("alerts") if isinstance(told, dict) else None
+    yield from map(str, alerts if isinstance(alerts, list) else [])
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
