@@ -25,6 +25,7 @@ from luytre.core.alert import Alert
 from luytre.core.organization import Scope
 from luytre.processor import case_host, operations
 from luytre.processor.case_desk import CaseDesk
+from luytre.processor.publications import Offer, Publications
 from luytre.review.drafts import Drafts
 from tests.cases.conftest import PLACE, Desk, made
 from tests.cli.running import GOOD_RULE
@@ -48,6 +49,7 @@ READS = {"luytre.accounts.users:Users.find"}
 
 ELSEWHERE = {
     "luytre.processor.pack:pack": "tests/processor/test_pack.py",
+    "luytre.processor.publish:publish": "it calls the publications, which are below",
     "luytre.processor.operations:record": "ACTIONS_OF_OPERATIONS",
 }
 """Where the entry of a call is looked for instead."""
@@ -99,6 +101,7 @@ class Office:
             ApiKeys(self.cases, self.desk.clock),
         )
         self.drafts = Drafts(self.cases, self.desk.clock, folder / "review")
+        self.publications = Publications(self.cases, self.desk.clock)
         self.triage = Triage(self.cases, self.desk.clock)
         for number in range(4):
             self.take(made(number, {"host.name": f"pc-{number // 2}"}), number + 1)
@@ -128,6 +131,8 @@ class Office:
         self.triage.take([alert], {PLACE: offset})
 
 
+OFFER = Offer("ab" * 32, before="", files=1, faults=0)
+P = "luytre.processor.publications:Publications."
 V = "luytre.review.drafts:Drafts."
 U, K = "luytre.accounts.users:Users.", "luytre.accounts.keys:ApiKeys."
 SESSIONS = ("session.open", "session.refuse", "session.revoke", "session.own-revoke")
@@ -162,6 +167,9 @@ CALLS: dict[str, Callable[[Office], object]] = {
     U + "note": lambda o: o.note_sessions(),
     K + "create": lambda o: o.keys.create(ADMIN, "reports", 30),
     K + "revoke": lambda o: o.keys.revoke(ADMIN, o.keys.of("root")[0].id),
+    P + "propose": lambda o: o.publications.propose(replace(ADMIN, user="hoa"), OFFER),
+    P + "begin": lambda o: o.publications.begin(ADMIN, OFFER, alone=False),
+    P + "finish": lambda o: o.publications.finish(ADMIN, OFFER),
     V + "propose": lambda o: o.propose(),
     V + "tested": lambda o: o.drafts.tested(ADMIN, 1, {"lost": 0}),
     V + "approve": lambda o: o.approve(),
