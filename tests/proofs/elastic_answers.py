@@ -16,7 +16,6 @@ from luytre.core.errors import NeighbourError
 from luytre.store.elastic import ElasticAlertStore
 from tests.contracts.alert_store import alert
 from tests.services.broken_elastic import (
-    Answer,
     BrokenElastic,
     Fault,
     Item,
@@ -31,7 +30,7 @@ from tests.services.broken_elastic import (
 )
 
 ADD = 2000
-BUSY, BAD = (429, "es_rejected_execution_exception"), (400, "document_parsing_exception")
+BUSY = (429, "es_rejected_execution_exception")
 FULL = (429, "cluster_block_exception")
 BUSY_SHARE, BAD_SHARE = 0.02, 0.002
 REQUEST_FAULTS: dict[Fault, float] = {
@@ -61,22 +60,22 @@ class Outcome:
 class Answers:
     """Draws an answer for each request; ``faulty`` counts those with a fault in them."""
 
-    def __init__(self, chance: random.Random, bad: set[str]) -> None:
-        self._chance, self._bad, self.faulty = chance, bad, 0
+    def __init__(self, chance: random.Random) -> None:
+        self._chance, self.faulty = chance, 0
 
     def __call__(
         self, server: BrokenElastic, items: list[Item], handler: BaseHTTPRequestHandler
     ) -> None:
         server.script.append(self)
         fault = next((f for f, p in REQUEST_FAULTS.items() if self._chance.random() < p), None)
-        answers = {place: answer for place, item in enumerate(items) if (answer := self._of(item))}
-        self.faulty += bool(fault or answers)
+        answers = {
+            place: BUSY
+            for place, item in enumerate(items)
+            if item[1]["_id"] not in server.never and self._chance.random() < BUSY_SHARE
+        }
+        bad = any(item[1]["_id"] in server.never for item in items)
+        self.faulty += bool(fault or answers or bad)
         (fault or items_answer(answers))(server, items, handler)
-
-    def _of(self, item: Item) -> Answer | None:
-        if item[1]["_id"] in self._bad:
-            return BAD
-        return BUSY if self._chance.random() < BUSY_SHARE else None
 
 
 def prove(*, alerts: int, seed: int) -> Outcome:
@@ -86,8 +85,8 @@ def prove(*, alerts: int, seed: int) -> Outcome:
     bad = {one.id for one in everything if chance.random() < BAD_SHARE}
     refused: list[tuple[Alert, str]] = []
     with broken_elastic() as server:
-        answers = Answers(chance, bad)
-        server.script = [answers]
+        answers = Answers(chance)
+        server.script, server.never = [answers], frozenset(bad)
         config = ElasticConfig(urls=(server.url,), request_timeout_s=0.5)
         store = ElasticAlertStore(config, refused.extend, ManualClock())
         for start in range(0, alerts, ADD):

@@ -33,6 +33,8 @@ class BrokenElastic:
     headers: list[dict[str, str]] = field(default_factory=list)
     product: str = "Elasticsearch"
     url: str = ""
+    never: frozenset[str] = frozenset()
+    """Ids that no request gets in, whatever becomes of its answer: their mapping is wrong."""
 
     def take(self, items: list[Item]) -> list[dict[str, Any]]:
         """Keep documents as Elasticsearch would, and return the answer's items."""
@@ -41,6 +43,8 @@ class BrokenElastic:
     def answer(self, item: Item) -> dict[str, Any]:
         operation, parameters, source = item
         id_ = parameters["_id"]
+        if id_ in self.never:
+            return failed(operation, 400, "document_parsing_exception")
         if operation == "create" and id_ in self.kept:
             return failed(operation, 409, "version_conflict_engine_exception")
         self.kept[id_] = source
