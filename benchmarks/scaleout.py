@@ -76,18 +76,15 @@ def main(path: Path, group: str, members: int, go: Path, result: Path) -> None:
     loop = Loop("detect", sink, clock)
     consumer = log.consumer(group, EVENTS_TOPIC, on_revoke=loop.on_revoke)
     ends = topics.ends(EVENTS_TOPIC)
-    early: list[Record] = []
     while not go.exists():
-        # A group settles while its members poll; what they get meanwhile is judged after the start.
-        early += consumer.poll(0.05, bytes_max=1)
+        # A group settles while its members poll. What they get meanwhile is read again.
+        consumer.poll(0.05, bytes_max=1)
         if len(consumer.assignment()) == len(ends) // members:
             result.with_suffix(".ready").touch()
-            time.sleep(0.2)
+    starts = topics.starts(EVENTS_TOPIC)
+    for place in consumer.assignment():
+        consumer.seek(place, starts[place])
     before_s, asked_s = time.process_time(), 0.0
-    held = consumer.assignment()
-    sink.write(
-        [record for record in early if TopicPartition(record.topic, record.partition) in held]
-    )
 
     def done() -> bool:
         nonlocal asked_s
