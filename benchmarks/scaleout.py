@@ -1,10 +1,8 @@
 """A detect process without anything behind it: what it takes from the log and judges, and no more.
 
-``python -m benchmarks.scaleout CONFIG GROUP MEMBERS GO RESULT`` loads the rules, joins ``GROUP``,
-waits until it holds its share of the partitions and the file ``GO`` is there, reads the topic of
-events until all of it is committed, and writes what it did to ``RESULT``. Its consumer, intake,
-rules and loop are those of `luytre detect`. How long a member takes to join is not measured: it
-was up to 13 s on a busy machine, in which the other had read most of the topic.
+``python -m benchmarks.scaleout CONFIG GROUP GO RESULT`` loads the rules, waits for the file ``GO``,
+reads the topic of events as a member of ``GROUP`` until all of it is committed, and writes what it
+did to ``RESULT``. Its consumer, intake, rules and loop are those of `luytre detect`.
 """
 
 from __future__ import annotations
@@ -65,7 +63,7 @@ class NullSink:
             self._reached.pop(place, None)
 
 
-def main(path: Path, group: str, members: int, go: Path, result: Path) -> None:
+def main(path: Path, group: str, go: Path, result: Path) -> None:
     """Read, judge, and write what was done."""
     config, clock = load_config(path), SystemClock()
     rules = content(config)
@@ -75,16 +73,11 @@ def main(path: Path, group: str, members: int, go: Path, result: Path) -> None:
     topics = log.topics()
     loop = Loop("detect", sink, clock)
     consumer = log.consumer(group, EVENTS_TOPIC, on_revoke=loop.on_revoke)
-    ends = topics.ends(EVENTS_TOPIC)
+    result.with_suffix(".ready").touch()
     while not go.exists():
-        # A group settles while its members poll. What they get meanwhile is read again.
-        consumer.poll(0.05, bytes_max=1)
-        if len(consumer.assignment()) == len(ends) // members:
-            result.with_suffix(".ready").touch()
-    starts = topics.starts(EVENTS_TOPIC)
-    for place in consumer.assignment():
-        consumer.seek(place, starts[place])
+        time.sleep(0.05)
     before_s, asked_s = time.process_time(), 0.0
+    ends = topics.ends(EVENTS_TOPIC)
 
     def done() -> bool:
         nonlocal asked_s
@@ -107,5 +100,4 @@ def main(path: Path, group: str, members: int, go: Path, result: Path) -> None:
 
 
 if __name__ == "__main__":
-    _, config_, group_, members_, go_, result_ = sys.argv
-    main(Path(config_), group_, int(members_), Path(go_), Path(result_))
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))

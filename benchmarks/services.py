@@ -228,7 +228,6 @@ def measure(bench: Bench, site: Site, group: str, count: int) -> dict[str, float
         "benchmarks.scaleout",
         str(site.path),
         group,
-        str(count),
         str(folder / "go"),
     ]
     processes = [subprocess.Popen([*command, str(result)], env=environment()) for result in results]
