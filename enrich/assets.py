@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from enrich.files import CsvRow, Notes, TableFile, UnusableError, csv_rows
 from enrich.lookup import ANSWERS_KEPT, Answer, column, known, look_up
 from enrich.networks import Network, Networks, address, network
@@ -20,8 +22,6 @@ from luytre.core.cells import fold, texts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    import polars as pl
-
 HOST_COLUMNS = (
     "host.asset.owner",
     "host.asset.level",
@@ -29,8 +29,8 @@ HOST_COLUMNS = (
     "host.asset.organization",
     "host.asset.name",
 )
-SYSTEM = "vn.egov.system"
-"""Of an application's event, which names its system and no host."""
+SYSTEM, SITE = "vn.egov.system", "url.domain"
+"""Of an application's event and a web server's, which name their system or site and no host."""
 
 SIDES = ("source", "destination")
 SIDE_COLUMNS = {
@@ -55,10 +55,25 @@ class Asset:
     systems: tuple[str, ...] = ()
 
 
+def _system(events: pl.DataFrame) -> pl.Series:
+    """Return the system or site of events that name no machine.
+
+    A sensor's event has a destination: there the site is only what a client asked for.
+    """
+    named = pl.DataFrame(
+        [column(events, name) for name in ("host.name", "host.ip", "destination.ip", SYSTEM, SITE)]
+    )
+    host, ip, destination, system, site = (pl.col(name) for name in named.columns)
+    said = pl.when(destination.is_null()).then(pl.coalesce(system, site)).otherwise(system)
+    return named.select(
+        pl.when(host.is_null() & ip.is_null()).then(said).alias("system")
+    ).to_series()
+
+
 class Assets:
     """Adds the asset columns; what nobody listed has nulls."""
 
-    needed = frozenset({"host.name", "host.ip", SYSTEM, "source.ip", "destination.ip"})
+    needed = frozenset({"host.name", "host.ip", SYSTEM, SITE, "source.ip", "destination.ip"})
     columns = (*HOST_COLUMNS, *(name for side in SIDES for name in SIDE_COLUMNS[side]))
 
     def __init__(self, assets: Iterable[Asset]) -> None:
@@ -85,7 +100,7 @@ class Assets:
         host = {
             "name": column(events, "host.name"),
             "ip": column(events, "host.ip"),
-            "system": column(events, SYSTEM),
+            "system": _system(events),
         }
         done = look_up(events, {**host, **shared}, self._host_answer, HOST_COLUMNS)
         for side in SIDES:
@@ -102,7 +117,7 @@ class Assets:
         at: int,
     ) -> Answer | None:
         asset = self._by_name(name, organization, at) or self._by_address(ip, organization, at)
-        if asset is None and name is None and ip is None:
+        if asset is None:
             asset = self._by_system(system, organization, at)
         if asset is None:
             return None

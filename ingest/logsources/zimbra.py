@@ -17,6 +17,7 @@ _HEADER = re.compile(
     r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) (TRACE|DEBUG|INFO|WARN|ERROR|FATAL) {1,2}"
     r"\[([^\]]{0,2000})\] \[([^\]]{0,4000})\] (\w{1,40}) - "
 )
+_SITE_PORT = re.compile(r":\d{1,5}$")
 _PASSWORD_PROTOCOLS = frozenset({"smtp", "imap", "pop3"})
 
 _COLUMNS = {
@@ -31,8 +32,8 @@ _NATIVE = ("name", "ip", "cmd", "protocol", "oproto", "admin", "aname", "id", "m
 LAYOUT = line_layout(
     "zimbra/audit",
     (LogSource("zimbra", None, "audit"),),
-    (*_COLUMNS.values(), *_NATIVE, "message", "host.name", "log.level", "log.logger", "url.path",
-     "event.action", "event.category", "event.outcome", "network.protocol"),
+    (*_COLUMNS.values(), *_NATIVE, "message", "host.name", "log.level", "log.logger", "url.domain",
+     "url.path", "event.action", "event.category", "event.outcome", "network.protocol"),
     _COLUMNS,
 )  # fmt: skip
 
@@ -56,7 +57,9 @@ def read_line(line: str, origin: Origin) -> Row | None:
     if client:
         fields["source.ip"] = client
     fields |= {"message": line, "log.level": found[2].lower(), "log.logger": category}
-    path = thread.partition("://")[2].partition("/")[2]
+    site, _, path = thread.partition("://")[2].partition("/")
+    if site:
+        fields["url.domain"] = _SITE_PORT.sub("", site)
     if path:
         fields["url.path"] = "/" + path
     if origin.host:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from luytre.simulator.province import ADMIN_PC, citizen
 from luytre.simulator.scene import Scene, chance, likely
-from luytre.simulator.web import BROWSERS, combined
+from luytre.simulator.web import BROWSERS, PLATFORM_SITE, combined, hosted
 
 if TYPE_CHECKING:
     from random import Random
@@ -90,12 +90,12 @@ def platform(scene: Scene) -> None:
         _, _, client = dice.choice(CONSUMERS)
         request = f"POST /{dice.choice(('csdl-dan-cu', 'ho-tich', 'dat-dai'))}/1.0/tra-cuu"
         line = combined(scene, at_s, client, request, 200, dice.randrange(900, 4000), "Java/17")
-        scene.journal.add(PLATFORM_ACCESS, at_s, line)
+        scene.journal.add(PLATFORM_ACCESS, at_s, hosted(PLATFORM_SITE, line))
     for at_s in scene.times(dice, 1):
         request = "POST /carbon/admin/login_action.jsp"
         line = combined(scene, at_s, ADMIN_PC, request, 302, 0, BROWSERS[1])
-        scene.journal.add(PLATFORM_ACCESS, at_s, line)
+        scene.journal.add(PLATFORM_ACCESS, at_s, hosted(PLATFORM_SITE, line))
     for at_s in scene.times(dice, 2):
         client, request = citizen(dice), "POST /fileupload/toolsAny"
         line = combined(scene, at_s, client, request, 403, 153, "curl/8.5.0")
-        scene.journal.add(PLATFORM_ACCESS, at_s, line)
+        scene.journal.add(PLATFORM_ACCESS, at_s, hosted(PLATFORM_SITE, line))

@@ -17,7 +17,14 @@ from luytre.simulator.attackers import FORGER, PLATFORM_INTRUDER, SCRIPT_HOST
 from luytre.simulator.journal import Plot
 from luytre.simulator.scene import Scene, chance
 from luytre.simulator.story import Deed, tell
-from luytre.simulator.web import BROWSERS, ONE_STOP, combined
+from luytre.simulator.web import (
+    BROWSERS,
+    ONE_STOP,
+    ONE_STOP_SITE,
+    PLATFORM_SITE,
+    combined,
+    hosted,
+)
 from luytre.simulator.windows import CMD, SYSTEM32
 from luytre.simulator.windows_events import account, process, windows_file
 
@@ -39,16 +46,21 @@ def _event(
 
 
 def _request(
-    scene: Scene, file: str, client: str, request: str, status: int, agent: str,
+    scene: Scene, place: tuple[str, str], client: str, request: str, status: int, agent: str,
     rules: tuple[str, ...] = (),
 ) -> Deed:  # fmt: skip
-    return Deed(file, lambda at: combined(scene, at, client, request, status, 512, agent), rules)
+    file, site = place
+    return Deed(
+        file,
+        lambda at: hosted(site, combined(scene, at, client, request, status, 512, agent)),
+        rules,
+    )
 
 
 def data_sharing(scene: Scene) -> None:
     """Break into the sharing platform, and copy a register with a consumer's key."""
     consumer, user, client = CONSUMERS[0]
-    web = partial(_request, scene, PLATFORM_ACCESS, PLATFORM_INTRUDER)
+    web = partial(_request, scene, (PLATFORM_ACCESS, PLATFORM_SITE), PLATFORM_INTRUDER)
     call = partial(
         _event, scene, "lgsp", "call", (user, client), (expected.REGISTER_COPIED,),
         pii="co_ban", consumer=consumer,
@@ -73,7 +85,7 @@ def data_sharing(scene: Scene) -> None:
 def dossiers(scene: Scene) -> None:
     """Use an officer's session by a script from outside, and export a whole procedure."""
     officer = _officer(scene, "dossiers")
-    web = partial(_request, scene, ONE_STOP, SCRIPT_HOST)
+    web = partial(_request, scene, (ONE_STOP, ONE_STOP_SITE), SCRIPT_HOST)
     paths = (f"GET /api/ho-so/000.00.12.H99-261123-{number:04d}" for number in (17, 18, 19))
     tell(
         scene,

@@ -36,7 +36,7 @@ SCANNER = "10.1.1.90"
 MONITOR = "192.0.2.10"
 WEB_HOST, MAIL_HOST, DATABASE_HOST = "web01", "mail01", "db01"
 DATABASE_SERVER = "10.1.5.10"
-PLATFORM = "10.1.4.10"
+PLATFORM, ONE_STOP = "10.1.4.10", "10.1.4.11"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from luytre.simulator import province as place
 from luytre.simulator.applications import EVENTS, PLATFORM_ACCESS
 from luytre.simulator.attackers import LISTED
 from luytre.simulator.audited import AUDIT
+from luytre.simulator.web import ONE_STOP_SITE, PLATFORM_SITE
 from luytre.simulator.windows_events import windows_file
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ def _units(province: Province) -> Iterator[Sequence[str]]:
 
 def _assets(province: Province) -> Iterator[Sequence[str]]:
     centre = place.CENTRE
-    systems = {place.DATABASE_HOST: "csdl_yte csdl_gd", "lgsp01": "lgsp"}
+    systems = {
+        place.DATABASE_HOST: "csdl_yte csdl_gd",
+        place.MAIL_HOST: f"{place.MAIL_HOST}.{place.DOMAIN}",
+        "lgsp01": f"lgsp {PLATFORM_SITE}",
+        "dvc01": f"dvc {ONE_STOP_SITE}",
+    }
     for host, address, owner, level, kind in (
         (place.WEB_HOST, place.GATEWAY, "Cổng thông tin điện tử", "3", "server"),
         (place.MAIL_HOST, "10.1.3.4", "Thư điện tử công vụ", "2", "server"),
@@ -70,6 +76,7 @@ def _assets(province: Province) -> Iterator[Sequence[str]]:
         ("vms01", place.VIDEO_SERVER, "Máy chủ giám sát hình ảnh", "2", "server"),
         ("bk01", place.BACKUP_SERVER, "Máy chủ sao lưu", "3", "server"),
         (place.DATABASE_HOST, place.DATABASE_SERVER, "Cơ sở dữ liệu y tế", "4", "server"),
+        ("dvc01", place.ONE_STOP, "Cổng dịch vụ công", "3", "server"),
         ("lgsp01", place.PLATFORM, "Nền tảng tích hợp, chia sẻ dữ liệu", "3", "server"),
         ("scan01", place.SCANNER, "Máy quét lỗ hổng", "3", "scanner"),
         ("adm01", place.ADMIN_PC, "Tổ quản trị hệ thống", "3", "server"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from luytre.simulator.province import GATEWAY, MONITOR, citizen, stranger
+from luytre.simulator.province import DOMAIN, GATEWAY, MONITOR, citizen, stranger
 from luytre.simulator.scene import Scene, chance, likely
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PORTAL = "logs/portal/access.log"
 ONE_STOP = "logs/one-stop/access.log"
+ONE_STOP_SITE, PLATFORM_SITE = f"dichvucong.{DOMAIN}", f"lgsp.{DOMAIN}"
 
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) "
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -66,6 +67,11 @@ def combined(
     return f'{client} - - [{when}] "{request} HTTP/1.1" {status} {size} "{referrer}" "{agent}"'
 
 
+def hosted(site: str, line: str) -> str:
+    """Return a line as Apache's format ``vhost_combined`` has it, the site before it."""
+    return f"{site}:443 {line}"
+
+
 def portal(scene: Scene) -> None:
     """Write visits of citizens, crawlers, the monitoring, and scanners that find nothing."""
     dice = chance(scene.seed, "portal")
@@ -116,7 +122,7 @@ def _probe(scene: Scene, dice: Random, at_s: float, file: str) -> None:
     method = "PUT" if path.startswith("/SDK") else dice.choice(("GET", "GET", "POST"))
     status = 200 if path == "/" else dice.choice((404, 404, 404, 403, 301))
     line = combined(scene, at_s, client, f"{method} {path}", status, 153, agent)
-    scene.journal.add(file, at_s, line)
+    scene.journal.add(file, at_s, hosted(ONE_STOP_SITE, line) if file == ONE_STOP else line)
 
 
 def one_stop(scene: Scene) -> None:
@@ -127,7 +133,7 @@ def one_stop(scene: Scene) -> None:
     for at_s in scene.times(dice, 60):
         path = f"/api/ho-so/000.00.12.H99-261123-{dice.randrange(9999):04d}"
         line = combined(scene, at_s, GATEWAY, f"GET {path}", 200, 2210, "Go-http-client/1.1")
-        scene.journal.add(ONE_STOP, at_s, line)
+        scene.journal.add(ONE_STOP, at_s, hosted(ONE_STOP_SITE, line))
     for at_s in scene.times(dice, 8):
         _probe(scene, dice, at_s, ONE_STOP)
 
@@ -148,4 +154,4 @@ def _dossier(scene: Scene, dice: Random, at_s: float) -> None:
             (f"GET /can-bo/ket-qua/{dossier}.pdf", 200), ("GET /can-bo/cho-xu-ly", 200),
         ))  # fmt: skip
     line = combined(scene, at_s, client, request, status, dice.randrange(200, 30_000), agent)
-    scene.journal.add(ONE_STOP, at_s, line)
+    scene.journal.add(ONE_STOP, at_s, hosted(ONE_STOP_SITE, line))

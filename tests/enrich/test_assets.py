@@ -16,7 +16,7 @@ OURS, THEIRS = "000.01.12.H05", "000.02.12.H05"
 INVENTORY = f"""\
 # the inventory of the province
 host;address;owner;level;kind;organization;valid_from;valid_to;systems
-DB-1;10.20.0.5;data;3;server;{OURS};;;csdl_yte CSDL_GD
+DB-1;10.20.0.5;data;3;server;{OURS};;;csdl_yte CSDL_GD dvc.bacninh.gov.vn
 web-1.bacninh.gov.vn;;portal;3;server;{OURS};;
 pc-1;;Anh An;2;workstation;{OURS};;
 pc-1;;Chi Binh;1;workstation;{THEIRS};;
@@ -111,6 +111,22 @@ def test_an_event_of_a_system_is_about_the_asset_that_runs_it(
     assets: Assets, batch: MakeBatch, system: str, host: str | None, name: str | None
 ) -> None:
     rows = batch({"vn.egov.system": [system], "host.name": [host]}, organizations=OURS)
+
+    assert assets(rows.events)["host.asset.name"].to_list() == [name]
+
+
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        pytest.param({}, "db-1", id="a server's own log"),
+        pytest.param({"destination.ip": ["10.9.9.9"]}, None, id="what a client asked a sensor's"),
+        pytest.param({"host.name": ["ghost"]}, None, id="another machine's log"),
+    ],
+)
+def test_a_web_servers_event_is_about_the_asset_of_its_site(
+    assets: Assets, batch: MakeBatch, more: dict[str, list[str]], name: str | None
+) -> None:
+    rows = batch({"url.domain": ["DVC.bacninh.gov.vn"], **more}, organizations=OURS)
 
     assert assets(rows.events)["host.asset.name"].to_list() == [name]
 
