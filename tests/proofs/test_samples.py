@@ -23,6 +23,7 @@ from tests.proofs import (
     runs,
     sigma,
     triage_kill,
+    week,
 )
 from tests.services.kafka import KafkaBroker
 
@@ -157,3 +158,11 @@ def test_kills_during_triage_and_bulk_decisions_leave_nothing_half_done(tmp_path
     assert not outcome.problems
     assert set(outcome.kills) == {"signer", "triage", "bulk"}
     assert outcome.bulk > 100
+
+
+def test_each_attack_of_a_week_is_one_incident_with_all_its_alerts(tmp_path: Path) -> None:
+    outcome = week.prove(tmp_path, seed=20261125, rate=0.001, get=None, step_s=6 * 3_600)
+
+    assert not outcome.problems
+    assert len(outcome.attacks) == 16
+    assert sum(outcome.incidents) < sum(outcome.alerts) / 2

@@ -26,7 +26,7 @@ def write(weeks: Sequence[Mapping[str, Any]]) -> None:
 
 Written by `python -m tests.proofs.week` on {datetime.now(UTC):%Y-%m-%d}. Problems: {len(problems)}.
 
-A simulated week of the province (`tests/proofs/week_logs.py`): most of the work in office hours, five attacks of some hours each, and the link of the attacked
+A simulated week of the province (`tests/proofs/week_logs.py`): most of the work in office hours, sixteen attacks of some hours each, and the link of the attacked
 commune down for 30 hours from an hour before that attack. Mixed in are three real Windows hosts (`evtx-hosts`): an ordinary machine, one of an insider, and one on
 which its owner ran APTSimulator; their days are closed up and moved into the week. Everything goes hour by hour through the shipper, the log, the detect, correlate,
 index and triage loops (`tests/proofs/week_run.py`), by a clock that is advanced.
