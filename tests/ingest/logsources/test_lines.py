@@ -164,7 +164,8 @@ NGINX = '192.0.2.1 - ann [01/Mar/2026:18:59:00 +0700] "{}" 200 512 "-" "Mozilla/
             ZIMBRA + "INFO  [qtp1:https://mail:7071/service/admin/soap/AuthRequest] "
             "[name=a@x.vn;ip=192.0.2.5;] security - cmd=Auth; account=a@x.vn; protocol=soap;",
             "zimbra/audit",
-            {"event.action": "admin_login", "event.outcome": "success", "source.ip": "192.0.2.5"},
+            {"event.action": "admin_login", "event.outcome": "success", "source.ip": "192.0.2.5",
+             "url.domain": "mail"},
             id="zimbra: the administration",
         ),
         pytest.param(
