@@ -21,6 +21,7 @@ from typing import Any
 
 from luytre.audit.database import CaseDatabase
 from luytre.audit.signer import Signer
+from luytre.cases.grouping import CONTEXT
 from luytre.cases.model import STATES, IncidentQuery
 from luytre.cases.read import Incidents
 from luytre.core.alert import LEVELS, Alert, AlertQuery
@@ -51,7 +52,8 @@ APT_HOST = "desktop-tmku40h"
 class Outcome:
     """What a week was. ``problems`` must be empty.
 
-    ``attacks`` are by id: how many alerts, in which incidents, and how many others are in them.
+    ``attacks`` are by id: how many alerts, in which incidents, how many others are in them, and
+    how many `informational` alerts of the attack are elsewhere: notes, which make no incident.
     ``alarms`` are those above `medium` that no label explains: level, rule, host, how many.
     """
 
@@ -62,7 +64,7 @@ class Outcome:
     alerts: Sequence[int] = ()
     incidents: Sequence[int] = ()
     levels: Mapping[str, int] = field(default_factory=dict)
-    attacks: Mapping[str, tuple[int, Sequence[int], int]] = field(default_factory=dict)
+    attacks: Mapping[str, tuple[int, Sequence[int], int, int]] = field(default_factory=dict)
     alarms: Sequence[tuple[str, str, str, int, int]] = ()
     problems: list[str] = field(default_factory=list)
 
@@ -162,12 +164,13 @@ def _attacks(
         outcome.problems += [
             f"{attack.id}: rule {rule} did not fire" for rule in sorted(attack.missed(verdicts))
         ]
-    found: dict[str, tuple[int, Sequence[int], int]] = {}
+    found: dict[str, tuple[int, Sequence[int], int, int]] = {}
     for attack_id in sorted(set(labels.values())):
         own = [a for a in alerts if labels.get(a.id) == attack_id]
-        homes = sorted({home[_key(a)] for a in own})
+        homes = sorted({home[_key(a)] for a in own if LEVELS.index(a.rule.level) >= CONTEXT})
+        notes = sum(home[_key(a)] not in homes for a in own)
         others = [a for a in alerts if home.get(_key(a)) in homes and labels.get(a.id) != attack_id]
-        found[attack_id] = (len(own), homes, len(others))
+        found[attack_id] = (len(own), homes, len(others), notes)
         if len(homes) != 1:
             outcome.problems.append(f"{attack_id} is in {len(homes)} incidents: {homes}")
     outcome.attacks = found
