@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, contextmanager, suppress
@@ -165,11 +166,14 @@ def _sign(folder: Path) -> None:
 
 
 def _triage(folder: Path) -> None:
+    """Run the loop, and start it anew as the supervisor does: without a signer it cannot start."""
     clock = SystemClock()
-    with _cases(folder) as cases, closing(_log(folder)) as log:
-        loop = Loop("triage", TriageSink(Triage(cases, clock)), clock)
-        consumer = log.consumer("triage", ALERTS_TOPIC, on_revoke=loop.on_revoke)
-        loop.run(consumer, lambda: False)
+    while True:
+        with suppress(LuytreError), _cases(folder) as cases, closing(_log(folder)) as log:
+            loop = Loop("triage", TriageSink(Triage(cases, clock)), clock)
+            consumer = log.consumer("triage", ALERTS_TOPIC, on_revoke=loop.on_revoke)
+            loop.run(consumer, lambda: False)
+        time.sleep(0.1)
 
 
 def _bulk(folder: Path) -> None:
@@ -214,6 +218,8 @@ def _started(role: Callable[[Path], None], folder: Path) -> int:
     try:
         os.dup2(os.open(folder / "stderr.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
         role(folder)
+    except BaseException:  # noqa: BLE001 - whatever it was, it is told
+        traceback.print_exc()
     finally:
         os._exit(1)
 
