@@ -47,7 +47,10 @@ def decode(example: Example) -> list[Batch]:
     events = [json.loads(line) for line in example.raw.splitlines()]
     cells = [{k: cell(v) for k, v in event.items()} for event in events]
     frame = pl.DataFrame(
-        [{"event.id": str(n), "event.original": example.raw, **c} for n, c in enumerate(cells)]
+        [
+            {"event.id": str(n), "event.original": example.raw, "event.ingested": NOW, **c}
+            for n, c in enumerate(cells)
+        ]
     )
     return [Batch(PART, frame, empty_rejects(), {})] if events else []
 
