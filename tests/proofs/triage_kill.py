@@ -67,32 +67,34 @@ def prove(folder: Path, kills: int, seed: int) -> Outcome:
     running = {name: _started(role, folder) for name, role in roles.items()}
     killed: Counter[str] = Counter()
     sent = 0
-    with closing(_log(folder)) as log:
-        while killed.total() < kills:
-            sent = _send(log, sent, chance)
-            time.sleep(chance.uniform(0.05, 0.6))
-            name = chance.choice(list(roles))
-            _kill(running[name])
-            killed[name] += 1
-            running[name] = _started(roles[name], folder)
-        _kill(running.pop("bulk"))
-        sent = _send(log, sent, chance)
+    while killed.total() < kills:
+        sent = _send(folder, sent, chance)
+        time.sleep(chance.uniform(0.05, 0.6))
+        name = chance.choice(list(roles))
+        _kill(running[name])
+        killed[name] += 1
+        running[name] = _started(roles[name], folder)
+    _kill(running.pop("bulk"))
+    sent = _send(folder, sent, chance)
     problems = _drained(folder, sent)
     for process in running.values():
         _kill(process)
     return _look(folder, sent, dict(killed), problems)
 
 
-def _send(log: EmbeddedLog, sent: int, chance: random.Random) -> int:
-    """Send some alerts, at times the last ones again, as a detect loop after a crash would."""
-    producer = log.producer()
+def _send(folder: Path, sent: int, chance: random.Random) -> int:
+    """Send some alerts, at times the last ones again, as a detect loop after a crash would.
+
+    The log is closed again at once: a child that is forked while a database is open takes over what
+    SQLite believes of its locks, and may wait for one for ever.
+    """
     start = max(0, sent - chance.choice([0, 0, 5]))
     end = sent + chance.randint(1, 40)
     alerts = [made(n, {"host.name": f"pc-{n % HOSTS}"}, at=n % 900) for n in range(start, end)]
-    for message in alert_messages(alerts, b"key"):
-        producer.send(ALERTS_TOPIC, message)
-    producer.flush()
-    producer.close()
+    with closing(_log(folder)) as log, closing(log.producer()) as producer:
+        for message in alert_messages(alerts, b"key"):
+            producer.send(ALERTS_TOPIC, message)
+        producer.flush()
     return end
 
 
