@@ -17,6 +17,7 @@ from luytre.cases.decide import Decisions
 from luytre.cases.overview import Overview
 from luytre.cases.read import Incidents
 from luytre.cases.regroup import Regrouping
+from luytre.console.rule_book import RuleBook
 from luytre.console.rule_words import RuleWords
 from luytre.console.units import Units
 from luytre.core.errors import LuytreError
@@ -125,6 +126,11 @@ class House:
     def units(self) -> Units:
         """What organisations are called."""
         return Units(self.config.enrich.organizations, self.clock)
+
+    @cached_property
+    def rule_book(self) -> RuleBook:
+        """The rules that run."""
+        return RuleBook(self.config, self.clock)
 
     @cached_property
     def rule_words(self) -> RuleWords:

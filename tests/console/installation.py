@@ -22,7 +22,7 @@ from luytre.core.actor import Actor, Role
 from luytre.core.alert import Alert, Level, Reason, RuleCard
 from luytre.core.batch import TopicPartition
 from luytre.core.clock import ManualClock
-from luytre.core.config import Config
+from luytre.core.config import Config, RulesConfig
 from luytre.core.config_console import ConsoleConfig
 from luytre.core.message import ALERTS_TOPIC
 from luytre.core.organization import Scope
@@ -77,11 +77,16 @@ def alert(  # noqa: PLR0913 - each may matter
 class Installation:
     """A data folder with users; ``fill`` adds alerts and their incidents."""
 
-    def __init__(self, folder: Path, *, url: str = URL, **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, *, url: str = URL, rules: tuple[Path, ...] = (), **settings: Any
+    ) -> None:
         self.url = url
         self.clock = ManualClock(NOW + timedelta(hours=1))
         self.config = Config(
-            data_dir=folder, console=ConsoleConfig(url=url, **settings), organization="so-y-te"
+            data_dir=folder,
+            console=ConsoleConfig(url=url, **settings),
+            organization="so-y-te",
+            rules=RulesConfig(paths=rules),
         )
         self._offset = 0
         with case_host.case_database(self.config) as cases:

@@ -22,10 +22,12 @@ WORDS = {
            "closed": "Đã đóng.", "start": "Bắt đầu", "done": "Đã xong",
            "answer": "Đã ghi câu trả lời.", "none": "Không có sự cố nào đang mở."},
 }  # fmt: skip
+RULE = "5470fadd-67c9-4cd9-afc8-8f0df828c211"
 PAGES = {
     "lan": ("/incidents", "/incidents/1", "/incidents/many", "/incidents?group=level", "/alerts",
             "/alerts/00000001", "/alerts/00000001/context", "/runs", "/account", "/nowhere"),
     "binh": ("/incidents", "/incidents/1", "/alerts/00000001"),
+    "hoa": ("/rules", "/rules/matrix", "/rules/refused", f"/rules/{RULE}"),
     "quan": ("/users", "/account"),
     "": ("/login",),
 }  # fmt: skip

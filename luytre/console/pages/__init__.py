@@ -12,6 +12,7 @@ from luytre.console.pages import (
     incident,
     incidents,
     login,
+    rules,
     runs,
     users,
 )
@@ -26,6 +27,7 @@ PAGES: Sequence[ModuleType] = (
     incident,
     alerts,
     runs,
+    rules,
     users,
     account,
     api_cases,
