@@ -66,7 +66,7 @@ def catalogue(at: At) -> Response:
     return render(
         at, "rules/rules.html", query=query, sorts=SORTS, found=found[first : first + PAGE],
         total=len(found), limit=PAGE, offset=first, every=len(content.rules), fires=fires,
-        none=Fires(), faults=len(content.faults), off=at.house.config.rules.disabled,
+        unfired=Fires(), faults=len(content.faults), off=at.house.config.rules.disabled,
         sources=sorted({each.source for each in content.rules.values()}),
     )  # fmt: skip
 
