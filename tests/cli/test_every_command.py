@@ -120,13 +120,31 @@ def test_what_is_done_to_the_installation_is_in_the_history(luytre: Call, tmp_pa
 
     luytre("rules", "install", "set")
     luytre("playbooks", "import", PLAYBOOK)
+    luytre("upkeep", "--once")
+    luytre("rejects", "replay")
+    luytre("archive", "mend")
     luytre("backup", "saved.tar.zst")
     (tmp_path / "data").rename(tmp_path / "lost")
     luytre("restore", "saved.tar.zst")
 
     logged = luytre("audit", "log", "--json").documents
     assert [line["entry"]["action"] for line in reversed(logged)] == [
-        "audit.begin", "content.install", "playbooks.import", "backup.write", "backup.restore",
+        "audit.begin", "content.install", "playbooks.import", "rejects.replay", "archive.mend",
+        "backup.write", "backup.restore",
+    ]  # fmt: skip
+
+
+def test_what_is_done_to_a_server_is_in_the_history_before_it_answers(
+    luytre: Call, tmp_path: Path
+) -> None:
+    alerts = "alerts: {elastic: {urls: ['http://127.0.0.1:9']}}"
+    (tmp_path / "luytre.yaml").write_text(f"data_dir: data\n{alerts}\n")
+
+    ran = luytre("elastic", "setup")
+
+    assert ran.code != 0
+    assert [line["entry"]["action"] for line in luytre("audit", "log", "--json").documents] == [
+        "elastic.setup", "audit.begin",
     ]  # fmt: skip
 
 
