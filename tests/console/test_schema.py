@@ -76,4 +76,4 @@ def test_nothing_breaks_and_nobody_gets_beyond_their_role(filled: Installation, 
         QUIET(given(kinds)(lambda case: send(case)))()  # noqa: PLW0108
 
     assert sum(tried.values()) > 150
-    assert tried[200] > 10
+    assert tried[200] > 2, "hardly anything that was sent made sense"
