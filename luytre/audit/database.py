@@ -62,6 +62,7 @@ AUDIT = Room(
         "audit.anchor": "audit.anchor",
         "audit.page": "audit.anchor",
         "audit.export": "audit.read",
+        "audit.look": "audit.read",
         "audit.erase": "retention",
         "audit.hold": "retention",
         "audit.release": "retention",

@@ -16,6 +16,7 @@ from luytre.audit.anchors import anchor_in, anchor_page
 from luytre.audit.book import LogQuery
 from luytre.audit.canonical import stamp
 from luytre.audit.export import export as write_export
+from luytre.audit.reading import read_history
 from luytre.cli.output import complain, console, counted, print_json, say, table, text
 from luytre.cli.person import person
 from luytre.cli.settings import ConfigOption, JsonOption, read_config, scope, utc
@@ -54,10 +55,9 @@ def show_log(  # noqa: PLR0913, PLR0917 - one option each
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Show who did what, newest first."""
+    """Show who did what, newest first. That it was looked at is itself an entry."""
     settings = _installation(config, data)
-    actor = person(settings)
-    actor.require("audit.read")
+    actor = person(settings).narrowed(scope(organization))
     first, last = utc(since), utc(until)
     query = LogQuery(
         action=action,
@@ -68,8 +68,12 @@ def show_log(  # noqa: PLR0913, PLR0917 - one option each
         limit=limit,
         offset=offset,
     )
+    actor.require("audit.read")
+    case_host.wake_signer(settings)
     with case_host.case_database(settings, loop=True) as cases:
-        found = cases.book.find(query, actor.within(scope(organization)))
+        found, unlogged = read_history(cases, actor, query, SystemClock().now())
+    if unlogged:
+        complain(f"that this was read is not logged: {unlogged}")
     if as_json:
         for read in found:
             print_json({"entry": read.entry, "detail": read.detail})

@@ -13,7 +13,8 @@ import pytest
 
 from luytre.accounts.keys import ApiKeys
 from luytre.accounts.users import Users
-from luytre.audit import anchors, erase, export
+from luytre.audit import anchors, erase, export, reading
+from luytre.audit.book import LogQuery
 from luytre.audit.database import AUDIT, CaseDatabase
 from luytre.cases.clocks import Clocks, read_profiles
 from luytre.cases.decide import Decisions
@@ -193,6 +194,9 @@ CALLS: dict[str, Callable[[Office], object]] = {
     "luytre.audit.anchors:anchor_in": lambda o: anchors.anchor_in(o.cases, ADMIN, o.folder / "usb"),
     "luytre.audit.anchors:anchor_page": lambda o: anchors.anchor_page(
         o.cases, ADMIN, datetime(2026, 11, 25, tzinfo=UTC)
+    ),
+    "luytre.audit.reading:read_history": lambda o: reading.read_history(
+        o.cases, ADMIN, LogQuery(), datetime.now(UTC)
     ),
     "luytre.audit.export:export": lambda o: export.export(o.cases, ADMIN, o.folder / "out"),
 }

@@ -13,7 +13,7 @@ from tests.cli.running import GOOD_RULE, Call
 
 READS = {
     "alerts list", "alerts refused", "alerts search", "alerts show", "archive check",
-    "archive count", "archive read", "audit log", "doctor", "elastic check", "health",
+    "archive count", "archive read", "doctor", "elastic check", "health",
     "incidents clocks", "incidents list", "incidents recompute", "incidents show", "ledger",
     "playbooks check", "playbooks export", "playbooks list", "playbooks print",
     "playbooks rehearse", "playbooks runs", "playbooks show", "playbooks waiting", "rejects list",
@@ -42,6 +42,7 @@ CHANGES = {
     "audit erase": "audit.erase",
     "audit export": "audit.export",
     "audit hold": "audit.hold",
+    "audit log": "audit.look",
     "audit verify": "audit.export",
     "backup": "backup.write",
     "elastic setup": "elastic.setup",
