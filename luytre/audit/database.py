@@ -29,6 +29,7 @@ from luytre.core.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from luytre.audit.signer import Signing
     from luytre.core.clock import Clock
@@ -157,6 +158,10 @@ class CaseDatabase:
         finally:
             self._query_only(on=True)
         self._sign_after()
+
+    def now(self) -> datetime:
+        """Return the time that an entry would carry."""
+        return self._clock.now()
 
     def signed(self) -> SignedState:
         """Have the signer sign what there is, and return what it signed.

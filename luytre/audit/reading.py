@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from luytre.audit.book import LogQuery, Read
 from luytre.audit.canonical import stamp
-from luytre.core.errors import NeighbourError
+from luytre.core.errors import NeighbourError, Refused
 
 if TYPE_CHECKING:
     from luytre.audit.database import CaseDatabase
@@ -28,10 +28,10 @@ class Reading(NamedTuple):
     unlogged: str
 
 
-def read_history(cases: CaseDatabase, actor: Actor, query: LogQuery, now: datetime) -> Reading:
+def read_history(cases: CaseDatabase, actor: Actor, query: LogQuery) -> Reading:
     """Return entries that the actor may see, newest first; the look is logged before.
 
-    While the signer does not answer the history is shown all the same, and ``unlogged`` says so:
+    While the signer fails, the history is shown all the same, and ``unlogged`` says so:
     evidence is worth most when something is wrong.
 
     Raises:
@@ -40,23 +40,24 @@ def read_history(cases: CaseDatabase, actor: Actor, query: LogQuery, now: dateti
     actor.require("audit.read")
     unlogged = ""
     try:
-        _log_look(cases, actor, query, now)
-    except NeighbourError as error:
+        _log_look(cases, actor, query)
+    except (NeighbourError, Refused) as error:
         unlogged = str(error)
     return Reading(cases.book.find(query, actor.scope), unlogged)
 
 
-def _log_look(cases: CaseDatabase, actor: Actor, query: LogQuery, now: datetime) -> None:
+def _log_look(cases: CaseDatabase, actor: Actor, query: LogQuery) -> None:
     names = ("action", "user", "subject", "since", "until")
     asked = {name: value for name in names if (value := getattr(query, name))}
-    if not _is_new(cases, actor, asked, now):
+    if not _is_new(cases, actor, asked):
         return
     with cases.change(actor) as change:
         for organization in _organizations(actor.scope):
             change.record(LOOK, SUBJECT, organization=organization, asked=asked)
 
 
-def _is_new(cases: CaseDatabase, actor: Actor, asked: dict[str, str], now: datetime) -> bool:
+def _is_new(cases: CaseDatabase, actor: Actor, asked: dict[str, str]) -> bool:
+    now = cases.now()
     recent = LogQuery(LOOK, actor.user, SUBJECT, since=stamp(now - AGAIN_AFTER), limit=LOOKS_MAX)
     looks = cases.book.find(replace(recent, until=stamp(now + AGAIN_AFTER)), actor.scope)
     return all(each.detail is None or each.detail.get("asked") != asked for each in looks)

@@ -71,7 +71,7 @@ def show_log(  # noqa: PLR0913, PLR0917 - one option each
     actor.require("audit.read")
     case_host.wake_signer(settings)
     with case_host.case_database(settings, loop=True) as cases:
-        found, unlogged = read_history(cases, actor, query, SystemClock().now())
+        found, unlogged = read_history(cases, actor, query)
     if unlogged:
         complain(f"that this was read is not logged: {unlogged}")
     if as_json:

@@ -7,6 +7,7 @@ from luytre.audit.book import LogQuery
 from luytre.audit.database import AUDIT, CaseDatabase
 from luytre.audit.erase import erase, hold, release
 from luytre.audit.export import export
+from luytre.audit.reading import read_history
 from luytre.core.clock import ManualClock
 from luytre.core.errors import Forbidden, Refused
 from luytre.core.organization import Scope
@@ -84,6 +85,7 @@ def test_every_action_of_the_history_itself_leaves_its_entry(
     hold(cases, ADMIN, "note:1", "so-y-te", "x")
     release(cases, ADMIN, "note:1", "so-y-te")
     erase(cases, ADMIN, 1, "x")
+    read_history(cases, ADMIN, LogQuery())
     export(cases, ADMIN, tmp_path / "export")
 
     found = cases.book.find(LogQuery(action="audit."), Scope.everything())

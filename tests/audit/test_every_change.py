@@ -195,9 +195,7 @@ CALLS: dict[str, Callable[[Office], object]] = {
     "luytre.audit.anchors:anchor_page": lambda o: anchors.anchor_page(
         o.cases, ADMIN, datetime(2026, 11, 25, tzinfo=UTC)
     ),
-    "luytre.audit.reading:read_history": lambda o: reading.read_history(
-        o.cases, ADMIN, LogQuery(), datetime.now(UTC)
-    ),
+    "luytre.audit.reading:read_history": lambda o: reading.read_history(o.cases, ADMIN, LogQuery()),
     "luytre.audit.export:export": lambda o: export.export(o.cases, ADMIN, o.folder / "out"),
 }
 """In an order in which one makes the next possible."""

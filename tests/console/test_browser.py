@@ -28,6 +28,7 @@ PAGES = {
             "/alerts/00000001", "/alerts/00000001/context", "/runs", "/account", "/nowhere"),
     "binh": ("/incidents", "/incidents/1", "/alerts/00000001"),
     "hoa": ("/rules", "/rules/matrix", "/rules/refused", f"/rules/{RULE}"),
+    "binh": ("/incidents", "/incidents/1", "/alerts/00000001", "/history"),
     "quan": ("/users", "/account"),
     "": ("/login",),
 }  # fmt: skip

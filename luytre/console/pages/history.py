@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from starlette.datastructures import QueryParams
 
-    from luytre.audit.book import Read
     from luytre.console.visit import Desk
 
 routes = Routes()
@@ -46,7 +45,7 @@ def show(at: At) -> Response:
     params = at.request.query_params
     query = read_query(at, params)
     wake_signer(at.house.config)
-    found, unlogged = read_history(at.bench.cases, at.actor, query, at.house.clock.now())
+    found, unlogged = read_history(at.bench.cases, at.actor, query)
     return render(
         at,
         "history/history.html",
