@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 routes = Routes()
 NAV = (NavItem("/history", N_("History"), "audit.read", order=80),)
 PAGE, OFFSET_MAX, TEXT_CHARS_MAX = 30, 1_000_000, 200
-VALUE_CHARS_MAX, FIELDS_MAX = 400, 30
+VALUE_CHARS_MAX, FIELDS_MAX = 240, 30
 """A detail may be a mebibyte; a page on a thin line shows its beginning, an export all of it."""
 WILD = str.maketrans(dict.fromkeys("*?[]"))
 
