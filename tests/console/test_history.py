@@ -97,6 +97,7 @@ def test_an_auditor_of_one_office_sees_its_entries_only(console: Installation) -
     assert "so-tai-chinh" not in page
     assert "user:minh" in page
     assert "user:quan" not in page
+    assert "entries in all" not in page
     assert [e["organization"] for e in looks(console)] == ["so-y-te"]
 
 
