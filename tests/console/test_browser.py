@@ -27,7 +27,7 @@ PAGES = {
     "lan": ("/incidents", "/incidents/1", "/incidents/many", "/incidents?group=level", "/alerts",
             "/alerts/00000001", "/alerts/00000001/context", "/runs", "/account", "/nowhere"),
     "binh": ("/incidents", "/incidents/1", "/alerts/00000001"),
-    "hoa": ("/rules", "/rules/matrix", "/rules/refused", f"/rules/{RULE}"),
+    "hoa": ("/rules", "/rules/matrix", "/rules/refused", f"/rules/{RULE}", "/rules/drafts", "/rules/new"),
     "quan": ("/users", "/account"),
     "": ("/login",),
 }  # fmt: skip
