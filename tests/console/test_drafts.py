@@ -180,3 +180,11 @@ def test_faults_beyond_the_text_stand_at_its_last_line() -> None:
 
     assert [bool(line.faults) for line in lines_of("a\nb", [fault])] == [False, True]
     assert lines_of("", [fault])[0].faults == (fault,)
+
+
+def test_a_rule_for_everybody_is_not_drafted_for_one_organisation(console: Installation) -> None:
+    minh = console.browser("minh")
+
+    assert "Keep as a draft" not in minh.get("/rules/new").text
+    assert minh.post("/rules/drafts", text=RULE, reason="x").status_code == 403
+    assert "Keep as a draft" in console.browser("lan").get("/rules/new").text

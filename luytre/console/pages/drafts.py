@@ -95,6 +95,8 @@ def look(
 def propose(at: At, text: Typed = "", reason: Typed = "") -> Response:
     """Keep a rule as a draft, if it is good among all that runs."""
     _short(text)
+    if not text.strip():
+        raise Refused("an empty text says nothing")
     config = at.house.config
     draft = _drafts(at).propose(
         at.actor, text.encode(), reason, lambda path: faults_of(config, Proposed((path,)))
