@@ -26,8 +26,8 @@ RULE = "5470fadd-67c9-4cd9-afc8-8f0df828c211"
 PAGES = {
     "lan": ("/incidents", "/incidents/1", "/incidents/many", "/incidents?group=level", "/alerts",
             "/alerts/00000001", "/alerts/00000001/context", "/runs", "/account", "/nowhere"),
-    "hoa": ("/rules", "/rules/matrix", "/rules/refused", f"/rules/{RULE}"),
     "binh": ("/incidents", "/incidents/1", "/alerts/00000001", "/history"),
+    "hoa": ("/rules", "/rules/matrix", "/rules/refused", f"/rules/{RULE}", "/rules/drafts", "/rules/new"),
     "quan": ("/users", "/account"),
     "": ("/login",),
 }  # fmt: skip

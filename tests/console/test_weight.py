@@ -32,7 +32,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 @pytest.mark.parametrize(
     "path",
     ["/login", "/incidents", "/incidents?group=rule", "/incidents/many", "/incidents/1", "/alerts",
-     "/alerts/00000001", "/alerts/00000001/context", "/runs", "/account", "/rules", "/rules/matrix", "/rules/refused"],
+     "/alerts/00000001", "/alerts/00000001/context", "/runs", "/account", "/rules", "/rules/matrix", "/rules/refused", "/rules/drafts"],
 )  # fmt: skip
 def test_a_page_is_light(full: Installation, path: str) -> None:
     answer = full.browser("lan", "vi").get(path)

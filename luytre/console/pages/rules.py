@@ -117,15 +117,19 @@ def _fires(at: Desk) -> dict[str, Fires]:
 def _filter(at: Desk, query: dict[str, str], fires: dict[str, Fires]) -> Callable[[Entry], bool]:
     words, tag = query["text"].lower().split(), query["tag"].lower()
 
-    def wanted(entry: Entry) -> bool:
+    def spoken(entry: Entry) -> bool:
         card = entry.card
         said = f"{card.title} {at.rule(card.title, card.id)} {card.id} {card.author} {entry.file}"
+        return all(word in said.lower() for word in words)
+
+    def wanted(entry: Entry) -> bool:
+        card = entry.card
         return (
-            all(word in said.lower() for word in words)
-            and query["level"] in ("", card.level)
+            query["level"] in ("", card.level)
             and query["source"] in ("", entry.source)
             and (not tag or any(tag in each.lower() for each in card.tags))
             and (not query["fired"] or (card.id in fires) == (query["fired"] == "yes"))
+            and (not words or spoken(entry))
         )
 
     return wanted
