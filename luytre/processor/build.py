@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -124,11 +125,8 @@ def ship(config: Config, stopped: Callable[[], bool]) -> None:
 
 def _out_of_reach(config: Config) -> str:
     """Return why the log cannot be written to, also while there is nothing to write."""
-    opened = open_log(config, [EVENTS_TOPIC])
-    try:
+    with closing(open_log(config, [EVENTS_TOPIC])) as opened:
         opened.topics().ends(EVENTS_TOPIC)
-    finally:
-        opened.close()
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ingest.embedded import EmbeddedLog
@@ -32,8 +33,12 @@ def open_log(config: Config, topics: Iterable[str] = TOPICS) -> Log:
         opened = KafkaLog(config.kafka, config.log, clock)
     else:
         opened = EmbeddedLog(Places(config.data_dir).log, config.log, clock)
-    for topic in topics:
-        opened.topics().create(topic, config.log.partitions)
+    try:
+        for topic in topics:
+            opened.topics().create(topic, config.log.partitions)
+    except BaseException:
+        opened.close()
+        raise
     return opened
 
 
@@ -51,20 +56,16 @@ def inputs(config: Config) -> tuple[str, ...]:
 
 def lag(config: Config, group: str, topic: str) -> int:
     """Return how many messages of a topic a group has not committed."""
-    opened = open_log(config)
-    waiting = _waiting(opened, group, topic)
-    opened.close()
-    return waiting
+    with closing(open_log(config)) as opened:
+        return _waiting(opened, group, topic)
 
 
 def expired(config: Config, group: str, topic: str) -> int:
     """Return how many messages retention took before a group had committed them."""
-    opened = open_log(config)
-    topics = opened.topics()
-    starts, done = topics.starts(topic), topics.committed(group, topic)
-    gone = sum(max(0, starts[place] - offset) for place, offset in done.items())
-    opened.close()
-    return gone
+    with closing(open_log(config)) as opened:
+        topics = opened.topics()
+        starts, done = topics.starts(topic), topics.committed(group, topic)
+    return sum(max(0, starts[place] - offset) for place, offset in done.items())
 
 
 def observed(
