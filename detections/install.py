@@ -6,7 +6,6 @@ is replaced in one rename, so a reader sees the old set or the new one.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import shutil
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from detections.load import RuleSet, load_rules
 from detections.manifest import Manifest, write_manifest
 from detections.unpacked import Unpacked, unpack
+from luytre.core.disk import sync
 from luytre.core.errors import Fault, Refused
 
 if TYPE_CHECKING:
@@ -126,17 +126,9 @@ def _activate(target: Path, name: str, folder: Path) -> None:
     fresh = target / f".{folder.name}"
     fresh.write_text(folder.name + "\n", encoding="utf-8")
     for path in (folder, *folder.rglob("*"), fresh, target):
-        _sync(path)
+        sync(path)
     fresh.replace(target / f"{name}{ACTIVE}")
-    _sync(target)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(target)
 
 
 def _forget_others(target: Path, name: str, folder: Path) -> None:

@@ -7,6 +7,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from luytre.core.disk import sync
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -42,7 +44,7 @@ def write_reviewed(folder: Path, files: Mapping[str, bytes]) -> bool:
     pointer = folder / f".{_POINTER}.{os.getpid()}"
     _write(pointer, there.name.encode())
     pointer.replace(folder / _POINTER)
-    _sync(folder)
+    sync(folder)
     for other in folder.glob(f"{_SET}*"):
         if other != there:
             shutil.rmtree(other, ignore_errors=True)
@@ -54,11 +56,3 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

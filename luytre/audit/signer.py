@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from luytre.audit import merkle
 from luytre.audit.notes import Checkpoint, VerifierKey, note, sign
+from luytre.core.disk import sync
 from luytre.core.errors import NeighbourError, Refused
 
 if TYPE_CHECKING:
@@ -135,10 +136,6 @@ class Signer:
                 f.flush()
                 os.fsync(f.fileno())
             fresh.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync(self._path.parent)
         except OSError as error:
             raise NeighbourError(f"the signer cannot write {fresh}: {error}") from error

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 import zstandard
 
+from luytre.core.disk import sync
 from luytre.core.errors import Refused
 from luytre.processor import slots
 
@@ -66,7 +67,7 @@ def back_up(config: Config, target: Path) -> Copied:
         member.size = len(manifest)
         tar.addfile(member, io.BytesIO(manifest))
     making.replace(target)
-    _sync(target.parent)
+    sync(target.parent)
     return Copied(len(digests), size)
 
 
@@ -92,7 +93,7 @@ def bring_back(config: Config, source: Path) -> Copied:
     if folder.exists():
         folder.rmdir()
     making.rename(folder)
-    _sync(folder.parent)
+    sync(folder.parent)
     return Copied(len(digests), size)
 
 
@@ -198,11 +199,3 @@ def _opened(path: Path, mode: str) -> Iterator[tarfile.TarFile]:
 
 def _unpacked(file: IO[bytes]) -> zstandard.ZstdDecompressionReader:
     return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,8 +7,8 @@ import re
 import uuid
 from typing import TYPE_CHECKING
 
+from luytre.core.disk import sync
 from luytre.core.errors import Fault
-from luytre.store.durable import sync
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,11 +20,12 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.schema import Field, PrimitiveType
 from deltalake.transaction import AddAction, RemoveAction
 
+from luytre.core.disk import sync
 from luytre.core.errors import NeighbourError
 from luytre.store.archive_check import LogFiles
 from luytre.store.archive_rows import COLUMNS, PARTITIONS, directory, statistics
 from luytre.store.archive_upkeep import DataFile
-from luytre.store.durable import make_directory, sync, write_parquet
+from luytre.store.durable import make_directory, write_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

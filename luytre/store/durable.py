@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
+
+from luytre.core.disk import sync
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,15 +16,6 @@ ROW_GROUP_ROWS = 32_768
 
 PLAIN_BYTES = "luytre.plain_bytes"
 """The key in a file's footer that says how much memory its rows take."""
-
-
-def sync(path: Path) -> None:
-    """Return once a file's content, or a directory's names, are on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def make_directory(path: Path) -> None:
