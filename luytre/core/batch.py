@@ -8,6 +8,16 @@ from typing import NamedTuple, Protocol
 
 import polars as pl
 
+DATA_ERRORS = (
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    pl.exceptions.PolarsError,
+)
+"""What an event that we did not think of could provoke. No fuzzing has, so far."""
+
 
 class TopicPartition(NamedTuple):
     """A place in the log."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 
 from luytre.core.alert import Alert
+from luytre.core.batch import DATA_ERRORS
 from luytre.core.ecs import REJECTS, empty_rejects
 from luytre.core.log import get_logger
 from luytre.core.matches import Match
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
 
     from detections.hiding import Hidden
     from luytre.core.batch import Batch, Part, Stage
-
-DATA_ERRORS = (
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    ValueError,
-    RecursionError,
-    pl.exceptions.PolarsError,
-)
-"""What an event that we did not think of could provoke. No fuzzing has, so far."""
 
 log = get_logger("detect")
 

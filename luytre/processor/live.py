@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from luytre.core.batch import DATA_ERRORS
 from luytre.core.errors import LuytreError
 from luytre.core.log import get_logger
 from luytre.core.metrics import RELOADS, RULES_REFUSED
-from luytre.processor.judge import DATA_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 import polars as pl
 
 from luytre.core.alert import alert_id
+from luytre.core.batch import DATA_ERRORS
 from luytre.core.ecs import empty_rejects
 from luytre.core.log import get_logger
 from luytre.core.matches import Match
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from luytre.core.alert import Alert
     from luytre.core.batch import Batch
     from luytre.review.side import Side, Sides
-
-DATA_ERRORS = (
-    ArithmeticError, LookupError, TypeError, ValueError, RecursionError, pl.exceptions.PolarsError,
-)  # fmt: skip
-"""What an event that we did not think of could provoke, as in the detect loop."""
 
 Kind = Literal["gained", "lost", "level"]
 log = get_logger("review")
