@@ -88,8 +88,7 @@ class ApiKeys:
         return list(self._cases.connection.execute(sql, values))
 
     def _record(self, change: Change, action: str, identity: str, **detail: Any) -> None:
-        names = change.actor.scope.organizations
-        own = "" if names is None else min(names, default="")
+        own = change.actor.organization
         change.record(action, f"key:{identity}", organization=own, **detail)
 
 

@@ -156,9 +156,7 @@ class Users:
     def note(self, actor: Actor, action: str, subject: str, **detail: Any) -> None:
         """Write down that somebody came, or was refused: an entry, and nothing else."""
         with self._cases.change(actor) as change:
-            names = actor.scope.organizations
-            own = "" if names is None else min(names, default="")
-            change.record(action, subject, organization=own, **detail)
+            change.record(action, subject, organization=actor.organization, **detail)
 
     def any(self) -> bool:
         """Tell whether there is a user at all."""

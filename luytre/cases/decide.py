@@ -175,7 +175,7 @@ class Decisions:
                 "INSERT OR REPLACE INTO saved_views VALUES (?, ?, ?)",
                 (_text(name), actor.user, msgspec.json.encode(query).decode()),
             )
-            organization = _own(actor)
+            organization = actor.organization
             change.record("view.save", f"view:{name}", organization=organization)
 
     def delete_view(self, actor: Actor, name: str) -> None:
@@ -186,7 +186,7 @@ class Decisions:
             )
             if not change.connection.changes():
                 raise Refused(f"{actor.user} has no view {name}")
-            change.record("view.delete", f"view:{name}", organization=_own(actor))
+            change.record("view.delete", f"view:{name}", organization=actor.organization)
 
     def views(self) -> dict[str, tuple[str, IncidentQuery]]:
         """Return owner and query of every view; a query shows what its reader may see."""
@@ -290,12 +290,6 @@ class Decisions:
     def now(self) -> str:
         """Return the time as the case database keeps it."""
         return stamp(self._clock.now())
-
-
-def _own(actor: Actor) -> str:
-    """Return an organisation that the actor may act for: views belong to people, not to offices."""
-    names = actor.scope.organizations
-    return "" if names is None else min(names, default="")
 
 
 def _said(step: Step) -> str:

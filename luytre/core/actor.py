@@ -79,6 +79,12 @@ class Actor:
             whose = f"organisation {organization}" if organization else "the whole installation"
             raise Forbidden(f"{self.user} may not act for {whose}")
 
+    @property
+    def organization(self) -> str:
+        """One that the actor may act for: of what belongs to a person, not to an office."""
+        names = self.scope.organizations
+        return "" if names is None else min(names, default="")
+
     def within(self, organizations: Scope) -> Scope:
         """Return which of the asked organisations this actor may see."""
         return self.scope.intersect(organizations)
