@@ -184,8 +184,11 @@ def _others(plan: Plan) -> dict[str, str]:
 
 
 def _read(wanted: Mapping[str, Path]) -> Iterator[tuple[str, KeptFile]]:
-    """Yield the files of versions, as far as they still are what was loaded."""
+    """Yield the files of versions, as far as they still are what was loaded; each is read once."""
+    of_path: dict[Path, set[str]] = {}
     for version, path in wanted.items():
+        of_path.setdefault(path, set()).add(version)
+    for path, versions in of_path.items():
         try:
             text = path.read_bytes()
         except OSError as error:
@@ -193,9 +196,9 @@ def _read(wanted: Mapping[str, Path]) -> Iterator[tuple[str, KeptFile]]:
             continue
         file = KeptFile(path.name, _sha256(text), text)
         # A file of several documents, or of a correlation, has versions of its own.
-        if version == file.sha256 or version in _versions(path):
-            yield version, file
-        else:
+        there = {file.sha256} if versions == {file.sha256} else {file.sha256, *_versions(path)}
+        yield from ((version, file) for version in versions & there)
+        if versions - there:
             log.warning("a rule that runs is not kept", path=str(path), reason="it was edited")
 
 
