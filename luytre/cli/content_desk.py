@@ -8,11 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
+import typer
+
 import enrich
 from luytre.audit.database import CaseDatabase
 from luytre.cli.output import complain, console, print_json, say, table, text
 from luytre.cli.person import person
-from luytre.cli.rules_backtest import document, prepare, show, span_of, watched
+from luytre.cli.rules_backtest import UNFINISHED, document, prepare, show, span_of, watched
 from luytre.cli.settings import read_installation
 from luytre.core.actor import Actor
 from luytre.core.clock import SystemClock
@@ -66,7 +68,7 @@ def check(config: Config, path: Path) -> Sequence[Fault]:
 
 
 def prove(at: Desk, number: int, days: float, limit: int, *, as_json: bool) -> Proof:
-    """Test a draft over the archive, and print what came of it."""
+    """Test a draft over the archive, and print what came of it; it ends here if it was stopped."""
     draft = at.drafts.get(number, at.actor.scope)
     at.actor.require("content.propose", draft.organization)
     where = Scope.only(draft.organization) if draft.organization else at.actor.scope
@@ -98,6 +100,8 @@ def prove(at: Desk, number: int, days: float, limit: int, *, as_json: bool) -> P
         show(test, proof.report, limit)
     store.close()
     test.job.close()
+    if not proof.report.finished:
+        raise typer.Exit(UNFINISHED)
     return proof
 
 

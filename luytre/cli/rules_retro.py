@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ import typer
 
 from luytre.cli.content_desk import Desk, desk
 from luytre.cli.output import counted, print_json, say
-from luytre.cli.rules_backtest import watched
+from luytre.cli.rules_backtest import UNFINISHED, watched
 from luytre.cli.settings import ConfigOption, JsonOption, read_config
 from luytre.core.actor import Actor
 from luytre.core.alert import Alert
@@ -35,8 +36,6 @@ from luytre.review.retro import Finder, Seen, search
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SETTLED = timedelta(minutes=5)
 """By then every worker runs what was activated, and the archive has what came before."""
-
-UNFINISHED = 9
 
 
 def retro(
@@ -91,26 +90,19 @@ def _searched(at: Desk, draft: Draft, stopped: Callable[[], bool], *, quiet: boo
     changed = Proposed((at.drafts.path(draft),))
     remembered = folder / "remembered" / key_of("retro", draft.digest)
     sides = trials(at.config, changed, remembered, base=Proposed(removed=frozenset({draft.name})))
-    producer = logs.open_log(at.config).producer()
+    span = Span(EPOCH, datetime.fromisoformat(draft.changed_at) + SETTLED)
+    with closing(logs.open_log(at.config)) as opened:
+        producer = opened.producer()
 
-    def send(alerts: Sequence[Alert]) -> None:
-        for message in alert_messages(alerts, b"retro"):
-            producer.send(ALERTS_TOPIC, message)
-        producer.flush()
+        def send(alerts: Sequence[Alert]) -> None:
+            for message in alert_messages(alerts, b"retro"):
+                producer.send(ALERTS_TOPIC, message)
+            producer.flush()
 
-    test = Backtest(
-        build.archive(at.config),
-        sides,
-        folder / "retro",
-        Actor.loop("retro"),
-        Span(EPOCH, datetime.fromisoformat(draft.changed_at) + SETTLED),
-        find=Finder(sides.after, send),
-    )
-    with watched(quiet=quiet) as progress:
-        seen = search(at.drafts, draft, test, progress, stopped)
-    test.job.close()
-    producer.close()
-    return seen
+        find, table = Finder(sides.after, send), build.archive(at.config)
+        test = Backtest(table, sides, folder / "retro", Actor.loop("retro"), span, find=find)
+        with closing(test.job), watched(quiet=quiet) as progress:
+            return search(at.drafts, draft, test, progress, stopped)
 
 
 class Beside:

@@ -12,7 +12,7 @@ import hashlib
 import zipfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from luytre.core.log import get_logger
 from luytre.processor.kept import Kept
 from luytre.processor.pack_custody import custody, entries_about, ranges
 from luytre.processor.pack_read_me import READ_ME
+from luytre.processor.retention import BEFORE
 from luytre.store.archive import Archive
 
 if TYPE_CHECKING:
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
 VERSION = 1
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the pack: the earliest that a zip knows, and always the same."""
-
-BEFORE = timedelta(days=3)
-"""How long before an incident's first alert the events of a correlation may lie."""
 
 OF_ARCHIVE = (
     "event.id", "event.original", "@timestamp", "event.ingested", "organization.id",
