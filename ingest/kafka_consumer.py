@@ -113,9 +113,21 @@ class LogConsumer:
         most = 1 if self._buffer else RECORDS_MAX
         with kafka_errors(self._settings, f"nothing can be read of {self._name}"):
             found = self._kafka.poll(int(timeout_s * 1000), max_records=most)
+        self._keep_join()
         self._raise_what_listeners_met()
         for place, records in found.items():
             self._keep(place, records)
+
+    def _keep_join(self) -> None:
+        """Let the next poll take up the join that this one has begun, even if it is over by then.
+
+        kafka-python 3.0.12 sends another JoinGroup instead (``join_group_async``), whereupon all
+        members must join again: as we work between polls, a group might not settle for long.
+        """
+        coordinator = self._kafka._coordinator  # noqa: SLF001 - there is no public way
+        join = coordinator._join_task  # noqa: SLF001
+        if join is not None and not isinstance(join, _Join):
+            coordinator._join_task = _Join(join)  # noqa: SLF001
 
     def _settles(self) -> bool:
         return bool(self._kafka._coordinator.need_rejoin())  # noqa: SLF001 - there is no public way
@@ -257,6 +269,23 @@ class LogConsumer:
 
     def _real(self, place: TopicPartition) -> KafkaPlace:
         return KafkaPlace(self._topics.real(place.topic), place.partition)
+
+
+class _Join:
+    """A future of kafka-python that says what came of it when asked, but never that it is over."""
+
+    is_done = False
+
+    def __init__(self, future: Any) -> None:
+        self._future = future
+
+    def add_callback(self, call: Callable[[Any], None]) -> None:
+        """Call with the result, at once if it is there."""
+        self._future.add_callback(call)
+
+    def add_errback(self, call: Callable[[Any], None]) -> None:
+        """Call with the error, at once if there was one."""
+        self._future.add_errback(call)
 
 
 class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
