@@ -31,8 +31,7 @@ test: .venv/.dev ## Run the tests
 	@$(BIN)/pytest -n auto --dist loadgroup
 
 integration: .venv/.dev ## Run the tests that need real servers (JDK and Maven)
-	@$(BIN)/pytest -m "integration and not proof" tests --ignore=tests/console
-	@$(BIN)/pytest -m "integration and not proof" tests/console
+	@$(BIN)/pytest -m "integration and not proof" tests
 
 check: .venv/.dev ## Lint, types, import contracts, rules, documentation
 	$(BIN)/ruff check .
